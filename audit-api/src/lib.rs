@@ -1,0 +1,1 @@
+//! A request's way out: request, filter, query, stream.

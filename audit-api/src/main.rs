@@ -1,0 +1,3 @@
+//! A request's way out: request, filter, query, stream.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The one Kafka producer, the topic rules and the schema registry.

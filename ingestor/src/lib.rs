@@ -1,0 +1,1 @@
+//! A record's way in: consumed, decoded, validated, batched, appended.

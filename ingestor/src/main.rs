@@ -1,0 +1,3 @@
+//! A record's way in: consumed, decoded, validated, batched, appended.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! One start-up for every daemon: configuration, telemetry, health, metrics, shutdown.

@@ -1,0 +1,22 @@
+//! The vocabulary of the audit trail: events and their checks, the one renderer, digests, leaves, positions, filters.
+//!
+//! Pure: no network, no database, no clock of its own. What is stored, hashed, compared, replayed and returned is
+//! decided here, once. Formats are pinned by golden files under `schemas/golden`.
+
+pub mod account;
+pub mod avro;
+pub mod clock;
+pub mod cursor;
+pub mod digest;
+pub mod envelope;
+pub mod event;
+pub mod filter;
+pub mod json;
+pub mod leaf;
+pub mod position;
+pub mod problem;
+pub mod protected;
+pub mod refusal;
+pub mod retention;
+pub mod scope;
+pub mod timestamp;

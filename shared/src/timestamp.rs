@@ -1,0 +1,1 @@
+//! Microseconds since 1970, read and written as RFC 3339 in UTC.

@@ -1,0 +1,1 @@
+//! trailctl, the operators' command line.

@@ -1,0 +1,3 @@
+//! trailctl, the operators' command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! cargo xtask: the local stack, the tests, the benchmarks.
+
+fn main() {}
