@@ -1,0 +1,104 @@
+//! The one configuration: `audit.toml` and `AUDIT_…` variables, nested by `__`, one root for every binary.
+//!
+//! Unknown keys are refused, every error names the key and the remedy, secrets never print.
+
+mod api;
+mod auth;
+mod database;
+mod dead_letters;
+mod ingestor;
+mod kafka;
+mod lists;
+mod registry;
+mod source;
+mod telemetry;
+
+use serde::Deserialize;
+
+pub use api::ApiSettings;
+pub use auth::{Algorithm, AuthSettings};
+pub use database::DatabaseSettings;
+pub use dead_letters::DeadLetterSettings;
+pub use ingestor::{GapPolicy, IngestorSettings};
+pub use kafka::KafkaSettings;
+pub use registry::RegistrySettings;
+pub use source::{Loaded, config_file, load, load_from};
+pub use telemetry::{LogFormat, TelemetrySettings};
+
+/// Everything that can be configured; every section has defaults.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// `[database]`: one connection URL per role.
+    pub database: DatabaseSettings,
+    /// `[kafka]`: the cluster.
+    pub kafka: KafkaSettings,
+    /// `[registry]`: the schema registry.
+    pub registry: RegistrySettings,
+    /// `[ingestor]`: what is consumed, and how.
+    pub ingestor: IngestorSettings,
+    /// `[dead_letters]`: where refused records go.
+    pub dead_letters: DeadLetterSettings,
+    /// `[api]`: the HTTP API.
+    pub api: ApiSettings,
+    /// `[auth]`: which tokens the API accepts.
+    pub auth: AuthSettings,
+    /// `[telemetry]`: logs, traces, metrics and health.
+    pub telemetry: TelemetrySettings,
+}
+
+/// The configuration cannot be used; the text names the key and the remedy, and never holds a value that may be secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read, or is not TOML.
+    #[error("configuration file {path}: {detail}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A key is unknown, has the wrong type, or a value that cannot work.
+    #[error("configuration key `{key}`: {detail}")]
+    Key {
+        /// The dotted key, such as `ingestor.topics`.
+        key: String,
+        /// What is wrong and what would be right.
+        detail: String,
+    },
+    /// A key that this binary needs is absent.
+    #[error("configuration key `{key}` is missing: {remedy}")]
+    Missing {
+        /// The dotted key.
+        key: String,
+        /// How to set it.
+        remedy: String,
+    },
+}
+
+impl ConfigError {
+    /// A value that cannot work.
+    pub fn key(key: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Key { key: key.into(), detail: detail.into() }
+    }
+
+    /// A key that is needed and absent; the remedy names the file's key and the variable.
+    pub fn missing(key: impl Into<String>) -> Self {
+        let key = key.into();
+        let remedy = format!("set it in audit.toml, or as the variable {}", source::variable_of(&key));
+        Self::Missing { key, remedy }
+    }
+}
+
+impl AuditConfig {
+    /// Checks what no single section can see, and each section by itself.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.kafka.validate()?;
+        self.registry.validate()?;
+        self.ingestor.validate(&self.dead_letters)?;
+        self.dead_letters.validate()?;
+        self.api.validate()?;
+        self.auth.validate()?;
+        self.telemetry.validate()
+    }
+}

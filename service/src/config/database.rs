@@ -1,0 +1,60 @@
+//! `[database]`: one connection URL per role.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// Connection URLs, `postgres://user:password@host:port/audit?sslmode=…`; a binary needs only its own.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// Role `audit_ingestor`: the ingestor.
+    pub ingestor_url: Option<SecretString>,
+    /// Role `audit_api`: the HTTP API.
+    pub api_url: Option<SecretString>,
+    /// Role `audit_migrator`: `trailctl migrate`.
+    pub migrator_url: Option<SecretString>,
+    /// Role `audit_operator`: the other commands of `trailctl`.
+    pub operator_url: Option<SecretString>,
+    /// Role `audit_retention`: retention and erasure commands of `trailctl`.
+    pub retention_url: Option<SecretString>,
+    /// A superuser: `trailctl migrate --bootstrap` only, which makes the roles.
+    pub superuser_url: Option<SecretString>,
+}
+
+impl DatabaseSettings {
+    /// The ingestor's URL; an error that names the key when it is absent.
+    pub fn ingestor_url(&self) -> Result<&SecretString, ConfigError> {
+        required(self.ingestor_url.as_ref(), "ingestor_url")
+    }
+
+    /// The API's URL.
+    pub fn api_url(&self) -> Result<&SecretString, ConfigError> {
+        required(self.api_url.as_ref(), "api_url")
+    }
+
+    /// The migrator's URL.
+    pub fn migrator_url(&self) -> Result<&SecretString, ConfigError> {
+        required(self.migrator_url.as_ref(), "migrator_url")
+    }
+
+    /// The operator's URL.
+    pub fn operator_url(&self) -> Result<&SecretString, ConfigError> {
+        required(self.operator_url.as_ref(), "operator_url")
+    }
+
+    /// The retention role's URL.
+    pub fn retention_url(&self) -> Result<&SecretString, ConfigError> {
+        required(self.retention_url.as_ref(), "retention_url")
+    }
+
+    /// The superuser's URL.
+    pub fn superuser_url(&self) -> Result<&SecretString, ConfigError> {
+        required(self.superuser_url.as_ref(), "superuser_url")
+    }
+}
+
+fn required<'a>(url: Option<&'a SecretString>, name: &str) -> Result<&'a SecretString, ConfigError> {
+    url.ok_or_else(|| ConfigError::missing(format!("database.{name}")))
+}
