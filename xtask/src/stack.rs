@@ -1,0 +1,112 @@
+//! Where everything of the local stack lives: `.stack/dist` (downloads, shared), `.stack/up` and `.stack/test`.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::account::Account;
+
+/// Which of the two stacks: each has its own ports, data and lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// The one a person uses: `cargo xtask up`.
+    Up,
+    /// The servers that the tests run against.
+    Test,
+}
+
+/// The folders of one stack, and the account that its servers run as.
+#[derive(Clone)]
+pub(crate) struct Stack {
+    /// The project's root: the folder of the workspace's `Cargo.toml`.
+    pub(crate) project: PathBuf,
+    /// The downloaded servers, shared by both stacks.
+    pub(crate) dist: PathBuf,
+    /// This stack's own folder.
+    pub(crate) dir: PathBuf,
+    /// Which stack.
+    pub(crate) kind: Kind,
+    /// The unprivileged account to run servers as; `None` when the caller is unprivileged already.
+    pub(crate) account: Option<Account>,
+}
+
+/// The project's root, known from where this program was built.
+pub(crate) fn project_root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+impl Stack {
+    /// The stack's paths, without touching the disk.
+    pub(crate) fn locate(kind: Kind) -> Self {
+        let project = project_root();
+        let stack = project.join(".stack");
+        let stack = fs::canonicalize(&stack).unwrap_or(stack);
+        let name = match kind {
+            Kind::Up => "up",
+            Kind::Test => "test",
+        };
+        Self { dist: stack.join("dist"), dir: stack.join(name), project, kind, account: None }
+    }
+
+    /// Makes the folders, and settles who the servers run as.
+    pub(crate) fn prepare(&mut self) -> Result<()> {
+        for dir in [self.dist.clone(), self.dir.clone(), self.logs()] {
+            fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Where the logs of this stack's processes go.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
+    /// The log file of one process.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.logs().join(format!("{name}.log"))
+    }
+
+    /// The file that says who supervises this stack.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.dir.join("lock")
+    }
+
+    /// What runs, kept up to date by the supervisor.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+
+    /// A private folder of a server, made when absent and owned by the account that it runs as.
+    pub(crate) fn server_dir(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.dir.join(name);
+        if !dir.exists() {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&dir)
+                .with_context(|| format!("making {}", dir.display()))?;
+        }
+        self.give(&dir)?;
+        Ok(dir)
+    }
+
+    /// Makes the servers' account the owner of `path`.
+    pub(crate) fn give(&self, path: &Path) -> Result<()> {
+        if let Some(account) = &self.account {
+            chown(path, Some(account.uid), Some(account.gid))
+                .with_context(|| format!("giving {} to {}", path.display(), account.name))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file that only its owner may read: it holds a secret.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
+    let draft = path.with_extension("new");
+    fs::write(&draft, "").with_context(|| format!("writing {}", draft.display()))?;
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
+    fs::write(&draft, text)?;
+    fs::rename(&draft, path).with_context(|| format!("writing {}", path.display()))
+}
