@@ -1,1 +1,35 @@
 //! The only crate that speaks SQL: migrations, the append transaction, queries, streams.
+//!
+//! - [`migrate`] makes roles, tables and guards; [`schema`] refuses a database whose schema this build does not know.
+//! - [`Writer::append`] stores one batch in one transaction (semantics.md 3, 4): rows, ids, account and batch root.
+//! - [`Reader`] reads pages, histories and recorded order, always within a [`shared::scope::Scope`].
+//! - [`verify`] recomputes the account and every root from the rows.
+
+pub mod append;
+pub mod batch;
+mod bootstrap;
+pub mod connect;
+pub mod dead_letters;
+pub mod error;
+pub mod ledger;
+pub mod logs;
+pub mod migrate;
+pub mod reader;
+pub mod row;
+pub mod schema;
+pub mod schemas;
+mod sql_types;
+pub mod url;
+pub mod verify;
+
+pub use append::{AppendError, Appended, AppendedSpan, Writer};
+pub use batch::{Batch, Candidate, Entry, InvalidBatch, RawRecord, Rejected, Span, Stage};
+pub use connect::connect;
+pub use error::StoreError;
+pub use logs::{LastRecord, Log};
+pub use reader::{
+    AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,
+    PageRequest, Reader, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
+};
+pub use row::EventRow;
+pub use url::DatabaseUrl;

@@ -1,0 +1,2 @@
+-- schema_version: the newest migration that was applied
+select max(version)::bigint from audit.schema_history

@@ -1,0 +1,206 @@
+//! What one transaction stores: records in offset order, one span per log (semantics.md 4).
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use shared::account::DispositionKind;
+use shared::event::Event;
+use shared::position::LogName;
+use shared::refusal::Refusal;
+
+use crate::logs::LastRecord;
+
+/// A Kafka record as it came: what a dead letter keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RawRecord {
+    /// The key's bytes.
+    pub key: Option<Bytes>,
+    /// The value's bytes.
+    pub value: Option<Bytes>,
+    /// The headers, in order; names may repeat.
+    pub headers: Vec<(String, Option<Bytes>)>,
+    /// Kafka's record time, milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// Where in its way a record was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Confluent framing, the GUID header.
+    Framing,
+    /// Finding the writer's schema.
+    Schema,
+    /// Avro.
+    Decode,
+    /// The rules of semantics.md 1.
+    Validate,
+    /// The id is taken by other bytes.
+    Append,
+}
+
+impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 5] = [Self::Framing, Self::Schema, Self::Decode, Self::Validate, Self::Append];
+
+    /// The name in the table and in `__connect.errors.stage`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Framing => "framing",
+            Self::Schema => "schema",
+            Self::Decode => "decode",
+            Self::Validate => "validate",
+            Self::Append => "append",
+        }
+    }
+
+    /// The stage of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == name)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An accepted event; whether it is stored, a duplicate or a conflict, the append decides.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Its Kafka offset.
+    pub offset: i64,
+    /// The event.
+    pub event: Event,
+    /// [`shared::digest::event_digest`] of it.
+    pub digest: [u8; 32],
+    /// The class it is stored in for ever.
+    pub retention_class: Arc<str>,
+    /// The record, for the dead letter of a conflict.
+    pub record: Arc<RawRecord>,
+}
+
+/// A record that is dead-lettered.
+#[derive(Debug, Clone)]
+pub struct Rejected {
+    /// Its Kafka offset.
+    pub offset: i64,
+    /// Why.
+    pub refusal: Refusal,
+    /// Where.
+    pub stage: Stage,
+    /// The record.
+    pub record: Arc<RawRecord>,
+}
+
+/// What stands at an offset, or over a run of offsets.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// An accepted event.
+    Candidate(Candidate),
+    /// A refused record.
+    Rejected(Rejected),
+    /// Offsets from `from` (inclusive) to `next` (exclusive) that are no records for us.
+    Skipped {
+        /// The first of them.
+        from: i64,
+        /// The offset after the last.
+        next: i64,
+        /// One of the skipped kinds.
+        kind: DispositionKind,
+    },
+}
+
+impl Entry {
+    /// The offsets it covers: first, and one past the last.
+    pub fn range(&self) -> (i64, i64) {
+        match self {
+            Self::Candidate(candidate) => (candidate.offset, candidate.offset.saturating_add(1)),
+            Self::Rejected(rejected) => (rejected.offset, rejected.offset.saturating_add(1)),
+            Self::Skipped { from, next, .. } => (*from, *next),
+        }
+    }
+}
+
+/// The part of one log in a batch.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// The log.
+    pub log_id: i32,
+    /// Its name, for the leaves.
+    pub name: Arc<LogName>,
+    /// The position that the log must have now.
+    pub from_offset: i64,
+    /// The position that it gets.
+    pub next_offset: i64,
+    /// The last record read of it, when the span holds one: compared after the next assignment.
+    pub last_record: Option<LastRecord>,
+    /// In offset order, covering `from_offset..next_offset` exactly.
+    pub entries: Vec<Entry>,
+}
+
+/// What one transaction stores.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// One span per log, in any order.
+    pub spans: Vec<Span>,
+}
+
+/// The batch breaks a rule of its own shape: a defect of the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("log {log_id}: {rule}, at offset {offset}")]
+pub struct InvalidBatch {
+    /// The log.
+    pub log_id: i32,
+    /// The offset where it shows.
+    pub offset: i64,
+    /// What should be.
+    pub rule: &'static str,
+}
+
+impl Batch {
+    /// Checks what the types cannot say: one span a log, offsets covered exactly and in order.
+    pub fn check(&self) -> Result<(), InvalidBatch> {
+        let mut logs: Vec<i32> = self.spans.iter().map(|span| span.log_id).collect();
+        logs.sort_unstable();
+        if let Some(pair) = logs.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(InvalidBatch { log_id: pair[0], offset: 0, rule: "a log has one span in a batch" });
+        }
+        self.spans.iter().try_for_each(Span::check)
+    }
+}
+
+impl Span {
+    fn check(&self) -> Result<(), InvalidBatch> {
+        let broken = |offset, rule| Err(InvalidBatch { log_id: self.log_id, offset, rule });
+        let mut expected = self.from_offset;
+        if expected < 0 {
+            return broken(expected, "offsets are not negative");
+        }
+        for entry in &self.entries {
+            let (from, next) = entry.range();
+            if from != expected {
+                return broken(from, "every offset of a span is covered once, in order");
+            }
+            if next <= from {
+                return broken(from, "a run covers at least one offset");
+            }
+            if let Entry::Skipped { kind, .. } = entry
+                && !kind.is_skipped()
+            {
+                return broken(from, "a run has a skipped kind");
+            }
+            expected = next;
+        }
+        if expected != self.next_offset || self.entries.is_empty() {
+            return broken(expected, "a span ends at its next offset and is not empty");
+        }
+        if let Some(last) = self.last_record
+            && !(self.from_offset..self.next_offset).contains(&last.offset)
+        {
+            return broken(last.offset, "the last record is one of the span");
+        }
+        Ok(())
+    }
+}

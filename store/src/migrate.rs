@@ -1,0 +1,95 @@
+//! Tables and classes: `trailctl migrate`. What only a superuser can do first is in [`bootstrap`].
+
+use std::time::Duration;
+
+use shared::retention::RetentionRules;
+use tokio_postgres::Client;
+
+pub use crate::bootstrap::{RolePasswords, bootstrap};
+use crate::connect::connect;
+use crate::error::StoreError;
+use crate::schema;
+use crate::url::DatabaseUrl;
+
+/// The advisory lock of migrations; the number only has to be ours.
+const LOCK: i64 = 7_202_653_104_710_946;
+/// How often the lock is tried. Waiting inside `pg_advisory_lock` would hold a snapshot that index builds wait for.
+const TRY_EVERY: Duration = Duration::from_millis(200);
+/// How long another migration may take before this one gives up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+const TRY_LOCK: &str = include_str!("../sql/try_migration_lock.sql");
+const ENSURE_CLASS: &str = include_str!("../sql/ensure_class.sql");
+
+/// What a migration did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationReport {
+    /// The migrations applied by this run, as `V<number>__<name>`.
+    pub applied: Vec<String>,
+    /// The version now.
+    pub version: i64,
+    /// Classes that got their partitions by this run.
+    pub classes_added: Vec<String>,
+}
+
+/// Applies what is missing, as `audit_owner`, one runner at a time, and makes the partitions of every class.
+///
+/// # Errors
+/// [`StoreError::UnknownSchema`] when the database holds a migration that this build does not know.
+pub async fn migrate(
+    migrator: &DatabaseUrl,
+    retention: &RetentionRules,
+) -> Result<MigrationReport, StoreError> {
+    let mut client = connect(migrator, "audit-migrate").await?;
+    lock(&client).await?;
+    // The lock goes with the session, which ends when the client is dropped.
+    client.batch_execute("set role audit_owner; set search_path = audit").await?;
+    refuse_newer(&client).await?;
+    let report = schema::runner().run_async(&mut client).await.map_err(migration_error)?;
+    let mut classes_added = Vec::new();
+    for class in retention.class_names() {
+        if client.query_one(ENSURE_CLASS, &[&class]).await?.try_get(0)? {
+            classes_added.push(class.to_owned());
+        }
+    }
+    Ok(MigrationReport {
+        applied: report.applied_migrations().iter().map(ToString::to_string).collect(),
+        version: schema::known_version(),
+        classes_added,
+    })
+}
+
+async fn lock(client: &Client) -> Result<(), StoreError> {
+    let attempt = async {
+        while !client.query_one(TRY_LOCK, &[&LOCK]).await?.try_get::<_, bool>(0)? {
+            tokio::time::sleep(TRY_EVERY).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(PATIENCE, attempt).await.unwrap_or_else(|_| {
+        Err(StoreError::Refused("another migration has been running for five minutes".to_owned()))
+    })
+}
+
+async fn refuse_newer(client: &Client) -> Result<(), StoreError> {
+    let known = schema::known_version();
+    match schema::schema_version(client).await? {
+        Some(found) if found > known => Err(StoreError::UnknownSchema {
+            found: Some(found),
+            known,
+            remedy: "use the release that made this schema, or a newer one",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn migration_error(error: refinery::Error) -> StoreError {
+    // refinery's own Display leaves the database's words to the source.
+    let mut text = error.to_string();
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    StoreError::Database(text.into())
+}

@@ -1,0 +1,65 @@
+//! The schema's version: what this build knows, and a refusal of anything else.
+
+use refinery::{Migration, Runner};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use crate::error::StoreError;
+
+/// Every migration, in order. A test compares the list with the folder.
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("V1__account", include_str!("../../migrations/V1__account.sql")),
+    ("V2__events", include_str!("../../migrations/V2__events.sql")),
+    ("V3__partitions", include_str!("../../migrations/V3__partitions.sql")),
+    ("V4__access", include_str!("../../migrations/V4__access.sql")),
+];
+
+/// Where refinery keeps what it has applied, in schema `audit`.
+pub(crate) const HISTORY_TABLE: &str = "schema_history";
+
+const VERSION: &str = include_str!("../sql/schema_version.sql");
+
+/// refinery's runner over [`MIGRATIONS`]; refuses a database that holds other migrations than these.
+pub(crate) fn runner() -> Runner {
+    let migrations: Vec<Migration> = MIGRATIONS
+        .iter()
+        .map(|(name, sql)| Migration::unapplied(name, sql).expect("the names above have refinery's form"))
+        .collect();
+    let mut runner =
+        Runner::new(&migrations).set_abort_divergent(true).set_abort_missing(true).set_grouped(false);
+    runner.set_migration_table_name(HISTORY_TABLE);
+    runner
+}
+
+/// The schema version that this build was made for.
+pub fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("a few migrations")
+}
+
+/// The database's schema version; `None` = none of ours.
+pub async fn schema_version(client: &Client) -> Result<Option<i64>, StoreError> {
+    match client.query_one(VERSION, &[]).await {
+        Ok(row) => Ok(row.try_get(0)?),
+        Err(error)
+            if [Some(&SqlState::UNDEFINED_TABLE), Some(&SqlState::INVALID_SCHEMA_NAME)]
+                .contains(&error.code()) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses a database whose schema is older or newer than this build's.
+pub async fn require_known_schema(client: &Client) -> Result<(), StoreError> {
+    let (found, known) = (schema_version(client).await?, known_version());
+    if found == Some(known) {
+        return Ok(());
+    }
+    let remedy = if found.is_some_and(|found| found > known) {
+        "use the release that made this schema, or a newer one"
+    } else {
+        "run `trailctl migrate` (with --bootstrap on a new database)"
+    };
+    Err(StoreError::UnknownSchema { found, known, remedy })
+}
