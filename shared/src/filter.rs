@@ -53,6 +53,27 @@ impl Pattern {
             Some(_) => Self::Glob(text.to_owned()),
         }
     }
+
+    /// Whether the whole value fits.
+    pub fn matches(&self, value: &str) -> bool {
+        match self {
+            Self::Exact(text) => value == text,
+            Self::Prefix(prefix) => value.starts_with(prefix.as_str()),
+            Self::Glob(glob) => glob_matches(glob, value),
+        }
+    }
+}
+
+/// The parts between the `*` must stand in the value in order, the first at its start and the last at its end.
+fn glob_matches(glob: &str, value: &str) -> bool {
+    let Some((first, rest)) = glob.split_once('*') else { return glob == value };
+    let Some(mut value) = value.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        let Some(at) = value.find(part) else { return false };
+        value = &value[at + part.len()..];
+    }
+    value.ends_with(last)
 }
 
 /// Which way, and along which order, a list runs.

@@ -80,7 +80,13 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal at a place.
+    ///
+    /// A key that holds U+0000 would make a pointer that no database text can hold: it is shown as U+FFFD.
     pub fn new(reason: Reason, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { reason, pointer: pointer.into(), detail: detail.into() }
+        let mut pointer = pointer.into();
+        if pointer.contains('\0') {
+            pointer = pointer.replace('\0', "\u{FFFD}");
+        }
+        Self { reason, pointer, detail: detail.into() }
     }
 }

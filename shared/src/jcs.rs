@@ -1,0 +1,91 @@
+//! RFC 8785 (JCS) of an object whose values are all strings, written directly.
+//!
+//! The caller names the members in the order of their UTF-16 code units; all names here are ASCII.
+
+use sha2::{Digest, Sha256};
+
+use crate::json::{push_integer, push_string};
+use crate::timestamp::Timestamp;
+
+/// An object under construction.
+pub(crate) struct Object {
+    out: Vec<u8>,
+    #[cfg(debug_assertions)]
+    last: &'static str,
+}
+
+impl Object {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let mut out = Vec::with_capacity(capacity);
+        out.push(b'{');
+        Self {
+            out,
+            #[cfg(debug_assertions)]
+            last: "",
+        }
+    }
+
+    fn name(&mut self, name: &'static str) {
+        #[cfg(debug_assertions)]
+        {
+            debug_assert!(self.last < name, "members in order: {} before {name}", self.last);
+            self.last = name;
+        }
+        if self.out.len() > 1 {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// A member with any text.
+    pub(crate) fn text(&mut self, name: &'static str, value: &str) {
+        self.name(name);
+        push_string(&mut self.out, value);
+    }
+
+    /// A member with text that needs no escapes.
+    pub(crate) fn plain(&mut self, name: &'static str, value: &str) {
+        self.quoted(name, |out| out.extend_from_slice(value.as_bytes()));
+    }
+
+    /// A number, as a string.
+    pub(crate) fn number(&mut self, name: &'static str, value: impl Into<i128>) {
+        self.quoted(name, |out| push_integer(out, value));
+    }
+
+    /// A time, with six decimals.
+    pub(crate) fn time(&mut self, name: &'static str, value: Timestamp) {
+        self.quoted(name, |out| value.write_to(out));
+    }
+
+    /// Hexadecimal, in lower case.
+    pub(crate) fn hex(&mut self, name: &'static str, value: &[u8; 32]) {
+        let mut digits = [0; 64];
+        hex::encode_to_slice(value, &mut digits).expect("two digits a byte");
+        self.quoted(name, |out| out.extend_from_slice(&digits));
+    }
+
+    /// The SHA-256 of a text, in hexadecimal.
+    pub(crate) fn sha256_of(&mut self, name: &'static str, text: &str) {
+        self.hex(name, &Sha256::digest(text).into());
+    }
+
+    /// A UUID, hyphenated, in lower case.
+    pub(crate) fn uuid(&mut self, name: &'static str, value: uuid::Uuid) {
+        self.plain(name, value.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
+    }
+
+    fn quoted(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.name(name);
+        self.out.push(b'"');
+        write(&mut self.out);
+        self.out.push(b'"');
+    }
+
+    pub(crate) fn finish(mut self) -> String {
+        self.out.push(b'}');
+        String::from_utf8(self.out).expect("made of strings and ASCII")
+    }
+}
