@@ -1,1 +1,12 @@
 //! The one Kafka producer, the topic rules and the schema registry.
+//!
+//! Beside `ingestor`, the only crate on librdkafka. Whatever this project writes to Kafka goes through [`Producer`].
+
+pub mod client;
+pub mod dead_letter;
+pub mod producer;
+pub mod registry;
+pub mod topics;
+
+pub use client::kafka_client_config;
+pub use producer::{Delivered, Delivery, Outgoing, ProduceError, Producer, ProducerLimits};

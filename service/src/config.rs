@@ -14,6 +14,7 @@ mod source;
 mod telemetry;
 
 use serde::Deserialize;
+use shared::retention::RetentionRules;
 
 pub use api::ApiSettings;
 pub use auth::{Algorithm, AuthSettings};
@@ -39,6 +40,8 @@ pub struct AuditConfig {
     pub ingestor: IngestorSettings,
     /// `[dead_letters]`: where refused records go.
     pub dead_letters: DeadLetterSettings,
+    /// `[retention]`: how long which events are kept.
+    pub retention: RetentionRules,
     /// `[api]`: the HTTP API.
     pub api: ApiSettings,
     /// `[auth]`: which tokens the API accepts.

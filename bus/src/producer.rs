@@ -1,0 +1,352 @@
+//! The one producer: murmur2_random as Java's, idempotent, `acks=all`, bounded (semantics.md 13).
+
+use std::{
+    pin::Pin,
+    sync::{Arc, PoisonError, RwLock},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rdkafka::{
+    ClientConfig,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
+};
+use service::config::{ConfigError, KafkaSettings};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A record on its way to Kafka.
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    /// The topic.
+    pub topic: String,
+    /// The key, which decides the partition.
+    pub key: Option<Bytes>,
+    /// The value; `None` is Kafka's null, `Some` of nothing is empty.
+    pub value: Option<Bytes>,
+    /// Headers, in order; names may repeat.
+    pub headers: Vec<(String, Option<Bytes>)>,
+    /// A fixed partition; `None` lets the key decide, as it should.
+    pub partition: Option<i32>,
+    /// Milliseconds since 1970; `None` = now.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// Where an acknowledged record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// A record was not acknowledged by all replicas in sync.
+#[derive(Debug, thiserror::Error)]
+pub enum ProduceError {
+    /// The record is larger than this producer sends.
+    #[error("a record of {bytes} bytes for topic {topic} is over the limit of {limit}")]
+    TooLarge {
+        /// The topic.
+        topic: String,
+        /// Key, value and headers.
+        bytes: usize,
+        /// The producer's limit.
+        limit: usize,
+    },
+    /// Kafka refused it, or did not answer in time; in the latter case it may have been written.
+    #[error("topic {topic}: {cause}")]
+    NotDelivered {
+        /// The topic.
+        topic: String,
+        /// Kafka's or librdkafka's reason.
+        cause: KafkaError,
+    },
+    /// Records were still waiting when the time for the last flush was over.
+    #[error("{records} records were not acknowledged within the time for the last flush")]
+    Unflushed {
+        /// How many.
+        records: i32,
+    },
+    /// The client cannot be made.
+    #[error("the Kafka producer cannot be made: {0}")]
+    Client(KafkaError),
+    /// A setting is missing.
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
+}
+
+impl ProduceError {
+    /// The code of Kafka or librdkafka, when there is one.
+    pub fn code(&self) -> Option<RDKafkaErrorCode> {
+        match self {
+            Self::NotDelivered { cause, .. } => cause.rdkafka_error_code(),
+            _ => None,
+        }
+    }
+
+    /// Whether the record itself is at fault, so that another attempt would fail alike.
+    pub fn is_permanent(&self) -> bool {
+        let of_the_record = matches!(
+            self.code(),
+            Some(
+                RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::InvalidMessage
+                    | RDKafkaErrorCode::InvalidRecord
+                    | RDKafkaErrorCode::InvalidTimestamp
+                    | RDKafkaErrorCode::InvalidTopic
+            )
+        );
+        of_the_record || matches!(self, Self::TooLarge { .. })
+    }
+}
+
+/// What bounds a producer.
+#[derive(Debug, Clone, Copy)]
+pub struct ProducerLimits {
+    /// `message.max.bytes`: the largest record, with its headers and Kafka's own overhead.
+    pub max_record_bytes: usize,
+    /// Records sent and not yet acknowledged.
+    pub in_flight_records: usize,
+    /// Their bytes.
+    pub in_flight_bytes: usize,
+    /// A record that is not acknowledged within this time fails.
+    pub delivery_timeout: Duration,
+    /// How long a record waits for others of its batch.
+    pub linger: Duration,
+}
+
+impl Default for ProducerLimits {
+    fn default() -> Self {
+        Self {
+            max_record_bytes: 1024 * 1024,
+            in_flight_records: 50_000,
+            in_flight_bytes: 32 * 1024 * 1024,
+            delivery_timeout: Duration::from_mins(2),
+            linger: Duration::from_millis(5),
+        }
+    }
+}
+
+impl ProducerLimits {
+    /// For records of this size at most; the rest by default.
+    pub fn for_records_of(max_record_bytes: usize) -> Self {
+        Self { max_record_bytes, ..Self::default() }
+    }
+}
+
+/// Room on top of a record's own bytes for Kafka's batch and record heads, so that the limit means the record's bytes.
+const OVERHEAD: usize = 512;
+
+/// The unit of the byte budget: permits are 32 bits wide.
+const UNIT: usize = 1024;
+
+/// The one producer; cheap to clone.
+#[derive(Clone)]
+pub struct Producer {
+    shared: Arc<Inner>,
+}
+
+struct Inner {
+    client: RwLock<FutureProducer>,
+    config: ClientConfig,
+    limits: ProducerLimits,
+    records: Arc<Semaphore>,
+    units: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}
+
+impl Producer {
+    /// Makes the client; does not wait for a connection.
+    pub fn new(
+        settings: &KafkaSettings,
+        client_id: &str,
+        limits: ProducerLimits,
+    ) -> Result<Self, ProduceError> {
+        let config = producer_config(settings, client_id, &limits)?;
+        let client = config.create().map_err(ProduceError::Client)?;
+        let shared = Inner {
+            client: RwLock::new(client),
+            config,
+            limits,
+            records: Arc::new(Semaphore::new(limits.in_flight_records)),
+            units: Arc::new(Semaphore::new(units_of(&limits))),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Sends a record and waits until all replicas in sync have it.
+    pub async fn send(&self, record: Outgoing) -> Result<Delivered, ProduceError> {
+        self.enqueue(record).await?.await
+    }
+
+    /// Hands a record over, waiting while too much is in flight; the answer is a future of its acknowledgement.
+    ///
+    /// Records of one partition are written in the order in which they were handed over.
+    pub async fn enqueue(&self, record: Outgoing) -> Result<Delivery, ProduceError> {
+        let bytes = size_of(&record);
+        let limit = self.shared.limits.max_record_bytes;
+        if bytes > limit {
+            return Err(ProduceError::TooLarge { topic: record.topic, bytes, limit });
+        }
+        let permits = self.room_for(bytes).await;
+        loop {
+            let client = self.client();
+            match client.send_result(to_kafka(&record)) {
+                Ok(acknowledgement) => {
+                    return Ok(Delivery {
+                        acknowledgement,
+                        topic: record.topic,
+                        producer: self.clone(),
+                        _permits: permits,
+                    });
+                }
+                // Ours is the tighter bound, so this is rare; waiting keeps the promise never to drop.
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err((cause, _)) => {
+                    self.renew_after_fatal();
+                    return Err(ProduceError::NotDelivered { topic: record.topic, cause });
+                }
+            }
+        }
+    }
+
+    /// Records handed over and not yet acknowledged.
+    pub fn in_flight(&self) -> i32 {
+        self.client().in_flight_count()
+    }
+
+    /// Waits until everything handed over is acknowledged or has failed.
+    pub async fn flush(&self, deadline: Duration) -> Result<(), ProduceError> {
+        let client = self.client();
+        let flushing = tokio::task::spawn_blocking(move || {
+            let flushed = client.flush(deadline);
+            (flushed, client.in_flight_count())
+        });
+        match flushing.await {
+            Ok((Ok(()), _)) => Ok(()),
+            Ok((Err(_), records)) => Err(ProduceError::Unflushed { records }),
+            // Only a panic inside librdkafka's wrapper, or a runtime that is going away.
+            Err(_) => Err(ProduceError::Unflushed { records: self.in_flight() }),
+        }
+    }
+
+    async fn room_for(&self, bytes: usize) -> Permits {
+        let units =
+            u32::try_from(bytes.div_ceil(UNIT).clamp(1, units_of(&self.shared.limits))).unwrap_or(u32::MAX);
+        let records = Arc::clone(&self.shared.records).acquire_owned().await;
+        let budget = Arc::clone(&self.shared.units).acquire_many_owned(units).await;
+        Permits {
+            _record: records.expect("the semaphore is never closed"),
+            _bytes: budget.expect("the semaphore is never closed"),
+        }
+    }
+
+    fn client(&self) -> FutureProducer {
+        self.shared.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An idempotent producer whose sequence is broken refuses everything from then on: a new one takes its place.
+    fn renew_after_fatal(&self) {
+        let mut client = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);
+        let Some((code, reason)) = client.client().fatal_error() else { return };
+        tracing::error!(%code, reason, "the Kafka producer met a fatal error and is made anew");
+        match self.shared.config.create() {
+            Ok(new) => *client = new,
+            Err(error) => tracing::error!(%error, "the Kafka producer cannot be made anew"),
+        }
+    }
+}
+
+/// The acknowledgement of one record, to be awaited.
+pub struct Delivery {
+    acknowledgement: DeliveryFuture,
+    topic: String,
+    producer: Producer,
+    _permits: Permits,
+}
+
+#[derive(Debug)]
+struct Permits {
+    _record: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<Delivered, ProduceError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(Pin::new(&mut self.acknowledgement).poll(context));
+        let cause = match outcome {
+            Ok(Ok(delivery)) => {
+                return Poll::Ready(Ok(Delivered { partition: delivery.partition, offset: delivery.offset }));
+            }
+            Ok(Err((cause, _))) => cause,
+            Err(_) => KafkaError::Canceled,
+        };
+        self.producer.renew_after_fatal();
+        Poll::Ready(Err(ProduceError::NotDelivered { topic: self.topic.clone(), cause }))
+    }
+}
+
+fn producer_config(
+    settings: &KafkaSettings,
+    client_id: &str,
+    limits: &ProducerLimits,
+) -> Result<ClientConfig, ConfigError> {
+    let mut config = crate::kafka_client_config(settings, client_id)?;
+    let milliseconds = |time: Duration| time.as_millis().to_string();
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("partitioner", "murmur2_random")
+        .set("compression.type", "zstd")
+        .set("linger.ms", milliseconds(limits.linger))
+        .set("delivery.timeout.ms", milliseconds(limits.delivery_timeout))
+        .set("message.max.bytes", (limits.max_record_bytes + OVERHEAD).to_string())
+        // Wider than our own bounds, which are the ones that wait.
+        .set("queue.buffering.max.messages", (limits.in_flight_records + 1).to_string())
+        .set("queue.buffering.max.kbytes", (2 * units_of(limits) + 1024).to_string());
+    Ok(config)
+}
+
+/// The byte budget in units; at least one record of the largest size fits.
+fn units_of(limits: &ProducerLimits) -> usize {
+    limits.in_flight_bytes.max(limits.max_record_bytes).div_ceil(UNIT).max(1)
+}
+
+pub(crate) fn size_of(record: &Outgoing) -> usize {
+    let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
+    length(&record.key) + length(&record.value) + headers
+}
+
+fn to_kafka(record: &Outgoing) -> FutureRecord<'_, [u8], [u8]> {
+    let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+    for (key, value) in &record.headers {
+        headers = headers.insert(Header { key, value: value.as_deref() });
+    }
+    FutureRecord {
+        topic: &record.topic,
+        partition: record.partition,
+        payload: record.value.as_deref(),
+        key: record.key.as_deref(),
+        timestamp: record.timestamp_ms,
+        headers: (!record.headers.is_empty()).then_some(headers),
+    }
+}

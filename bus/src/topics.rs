@@ -1,0 +1,273 @@
+//! The topics: what they must be, made where absent, reported where they differ, never deleted (contract.md, Kafka).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    client::DefaultClientContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use service::config::{AuditConfig, ConfigError, KafkaSettings};
+
+use crate::{dead_letter, kafka_client_config};
+
+/// The topic to which accesses to the audit trail are recorded.
+pub const ACCESS_TOPIC: &str = "audit.events.access";
+
+const EVENT_PARTITIONS: i32 = 12;
+const OTHER_PARTITIONS: i32 = 3;
+const REPLICATION: i32 = 3;
+const LEAST_RETENTION: Duration = Duration::from_hours(7 * 24);
+const REQUEST: Duration = Duration::from_secs(15);
+
+/// What one topic must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicRule {
+    /// Its name.
+    pub name: String,
+    /// Its partitions, when it is made; an existing topic keeps its own count, for order's sake.
+    pub partitions: i32,
+    /// The replicas wanted; a cluster with fewer brokers gets as many as it has brokers.
+    pub replication: i32,
+    /// Records are kept at least this long.
+    pub least_retention: Duration,
+    /// The largest record batch it takes.
+    pub max_message_bytes: usize,
+}
+
+/// What the topics must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicRules {
+    /// One rule a topic.
+    pub topics: Vec<TopicRule>,
+}
+
+/// A topic as the cluster has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: String,
+    /// Its partitions.
+    pub partitions: i32,
+    /// The replicas of its first partition.
+    pub replication: i32,
+    /// Its configuration, defaults included.
+    pub config: BTreeMap<String, String>,
+}
+
+/// What `apply` found or did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicReport {
+    /// The topic.
+    pub topic: String,
+    /// What became of it.
+    pub state: TopicState,
+}
+
+/// What became of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicState {
+    /// It was absent and has been made.
+    Created {
+        /// With so many partitions.
+        partitions: i32,
+        /// And so many replicas.
+        replication: i32,
+    },
+    /// It is absent; a dry run makes nothing.
+    Absent,
+    /// It is as the rule wants it.
+    AsWanted,
+    /// It differs; nothing was changed. One sentence a difference.
+    Differs(Vec<String>),
+}
+
+/// The cluster does not answer, or refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// The request failed as a whole.
+    #[error("the Kafka cluster: {0}")]
+    Cluster(#[from] KafkaError),
+    /// One topic was refused.
+    #[error("topic {topic}: {code}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// Kafka's reason.
+        code: RDKafkaErrorCode,
+    },
+    /// A setting is missing.
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
+    /// The request was interrupted.
+    #[error("the request to the Kafka cluster was interrupted")]
+    Interrupted,
+}
+
+impl TopicRules {
+    /// The topics of this configuration: the ones the ingestor reads by name, the accesses, the dead letters.
+    pub fn of(config: &AuditConfig) -> Self {
+        let events = config.ingestor.max_record_bytes;
+        let mut topics: Vec<TopicRule> = config
+            .ingestor
+            .topics
+            .iter()
+            .map(|name| TopicRule::new(name, EVENT_PARTITIONS, events))
+            .collect();
+        if !topics.iter().any(|rule| rule.name == ACCESS_TOPIC) {
+            topics.push(TopicRule::new(ACCESS_TOPIC, OTHER_PARTITIONS, events));
+        }
+        topics.push(TopicRule::new(
+            &config.dead_letters.topic,
+            OTHER_PARTITIONS,
+            events + dead_letter::ALLOWANCE,
+        ));
+        Self { topics }
+    }
+}
+
+impl TopicRule {
+    /// A topic with the standard replication and retention.
+    pub fn new(name: &str, partitions: i32, max_record_bytes: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            partitions,
+            replication: REPLICATION,
+            least_retention: LEAST_RETENTION,
+            max_message_bytes: max_record_bytes + BATCH_OVERHEAD,
+        }
+    }
+
+    fn differences(&self, found: &TopicDescription, brokers: i32) -> Vec<String> {
+        let mut differences = Vec::new();
+        if found.partitions != self.partitions {
+            differences
+                .push(format!("has {} partitions, the rule says {}", found.partitions, self.partitions));
+        }
+        let replication = self.replication.min(brokers);
+        if found.replication < replication {
+            differences.push(format!("has {} replicas, {replication} are possible", found.replication));
+        }
+        match found.config.get("cleanup.policy").map(String::as_str) {
+            Some("delete") | None => {}
+            Some(other) => {
+                differences.push(format!("cleanup.policy is {other}, which loses events: set delete"))
+            }
+        }
+        if let Some(kept) = found.config.get("retention.ms").and_then(|text| text.parse::<i64>().ok()) {
+            let least = i64::try_from(self.least_retention.as_millis()).unwrap_or(i64::MAX);
+            if kept >= 0 && kept < least {
+                differences.push(format!("retention.ms is {kept}, at least {least} is needed"));
+            }
+        }
+        if let Some(most) = found.config.get("max.message.bytes").and_then(|text| text.parse::<usize>().ok())
+            && most < self.max_message_bytes
+        {
+            differences
+                .push(format!("max.message.bytes is {most}, records may need {}", self.max_message_bytes));
+        }
+        differences
+    }
+}
+
+/// A record alone in its batch: Kafka counts the batch's head too.
+const BATCH_OVERHEAD: usize = 1024;
+
+/// Makes the topics that are absent and reports the others; never changes or deletes one.
+pub async fn apply(
+    settings: &KafkaSettings,
+    rules: &TopicRules,
+    dry_run: bool,
+) -> Result<Vec<TopicReport>, TopicError> {
+    let cluster = Cluster::connect(settings)?;
+    let (found, brokers) = cluster.describe(None).await?;
+    let mut reports = Vec::with_capacity(rules.topics.len());
+    for rule in &rules.topics {
+        let state = match found.iter().find(|topic| topic.name == rule.name) {
+            Some(topic) => {
+                let topic = cluster.with_config(topic.clone()).await?;
+                let differences = rule.differences(&topic, brokers);
+                if differences.is_empty() { TopicState::AsWanted } else { TopicState::Differs(differences) }
+            }
+            None if dry_run => TopicState::Absent,
+            None => cluster.create(rule, rule.replication.min(brokers).max(1)).await?,
+        };
+        reports.push(TopicReport { topic: rule.name.clone(), state });
+    }
+    Ok(reports)
+}
+
+/// The topics of these names that exist, with their configuration.
+pub async fn describe(
+    settings: &KafkaSettings,
+    names: &[String],
+) -> Result<Vec<TopicDescription>, TopicError> {
+    let cluster = Cluster::connect(settings)?;
+    let (found, _) = cluster.describe(None).await?;
+    let mut described = Vec::new();
+    for topic in found.into_iter().filter(|topic| names.contains(&topic.name)) {
+        described.push(cluster.with_config(topic).await?);
+    }
+    Ok(described)
+}
+
+struct Cluster {
+    admin: std::sync::Arc<AdminClient<DefaultClientContext>>,
+}
+
+impl Cluster {
+    fn connect(settings: &KafkaSettings) -> Result<Self, TopicError> {
+        let admin = kafka_client_config(settings, "audit-topics")?.create()?;
+        Ok(Self { admin: std::sync::Arc::new(admin) })
+    }
+
+    /// The topics (without their configuration) and the number of brokers.
+    async fn describe(&self, topic: Option<String>) -> Result<(Vec<TopicDescription>, i32), TopicError> {
+        let admin = std::sync::Arc::clone(&self.admin);
+        // librdkafka's metadata request blocks.
+        let fetching =
+            tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(topic.as_deref(), REQUEST));
+        let metadata = fetching.await.map_err(|_| TopicError::Interrupted)??;
+        let count = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
+        let topics =
+            metadata.topics().iter().filter(|topic| topic.error().is_none()).map(|topic| TopicDescription {
+                name: topic.name().to_owned(),
+                partitions: count(topic.partitions().len()),
+                replication: topic
+                    .partitions()
+                    .first()
+                    .map_or(0, |partition| count(partition.replicas().len())),
+                config: BTreeMap::new(),
+            });
+        Ok((topics.collect(), count(metadata.brokers().len())))
+    }
+
+    async fn with_config(&self, mut topic: TopicDescription) -> Result<TopicDescription, TopicError> {
+        let options = AdminOptions::new().request_timeout(Some(REQUEST));
+        let resource = ResourceSpecifier::Topic(&topic.name);
+        for answer in self.admin.describe_configs(&[resource], &options).await? {
+            let entries =
+                answer.map_err(|code| TopicError::Refused { topic: topic.name.clone(), code })?.entries;
+            topic.config.extend(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
+        }
+        Ok(topic)
+    }
+
+    async fn create(&self, rule: &TopicRule, replication: i32) -> Result<TopicState, TopicError> {
+        let retention = rule.least_retention.as_millis().to_string();
+        let max_message_bytes = rule.max_message_bytes.to_string();
+        let topic = NewTopic::new(&rule.name, rule.partitions, TopicReplication::Fixed(replication))
+            .set("cleanup.policy", "delete")
+            .set("retention.ms", &retention)
+            .set("max.message.bytes", &max_message_bytes);
+        let options = AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST));
+        for result in self.admin.create_topics([&topic], &options).await? {
+            match result {
+                // Someone else made it in between: as good.
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => return Err(TopicError::Refused { topic, code }),
+            }
+        }
+        Ok(TopicState::Created { partitions: rule.partitions, replication })
+    }
+}
