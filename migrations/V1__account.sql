@@ -202,8 +202,9 @@ select audit.guard_table('writer_schemas');
 
 create table audit.retention_classes (
     name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_-]{0,30}$'),
+    keep interval,
     made_at timestamptz not null default clock_timestamp()
 );
-insert into audit.retention_classes (name) values ('standard');
+insert into audit.retention_classes (name, keep) values ('standard', '7 years');
 
-comment on table audit.retention_classes is 'The classes that have partitions. How long each is kept is configuration; the class of an event is in its row for ever.';
+comment on table audit.retention_classes is 'The classes that have partitions, and how long after recording each is kept as `migrate` last found it configured (null = for ever). The class of an event is in its row for ever.';

@@ -75,15 +75,17 @@ begin
 end $$;
 
 -- Gives a class its partition in every range that exists; answers whether the class is new. For `migrate` alone.
-create function audit.ensure_class(class text) returns boolean
+create function audit.ensure_class(class text, keep_for text) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     range_name text;
     is_new boolean;
 begin
     perform audit.lock_partitions();
-    insert into audit.retention_classes (name) values (class) on conflict do nothing;
+    insert into audit.retention_classes (name, keep) values (class, keep_for::interval) on conflict do nothing;
     is_new := found;
+    update audit.retention_classes c set keep = keep_for::interval
+    where c.name = class and c.keep is distinct from keep_for::interval;
     for range_name in
         select c.relname
         from pg_inherits i join pg_class c on c.oid = i.inhrelid

@@ -107,3 +107,10 @@ fn read_headers(row: &Row) -> Result<Vec<(String, Option<Bytes>)>, StoreError> {
         })
         .collect()
 }
+
+const TRY_LOCK: &str = include_str!("../sql/try_relay_lock.sql");
+
+/// Takes the relay's lock for as long as this connection lives; false when another ingestor has it.
+pub async fn try_relay_lock(client: &Client) -> Result<bool, StoreError> {
+    Ok(client.query_one(TRY_LOCK, &[]).await?.try_get(0)?)
+}

@@ -11,6 +11,7 @@ mod bootstrap;
 pub mod connect;
 pub mod dead_letters;
 pub mod error;
+pub mod inspect;
 pub mod ledger;
 pub mod logs;
 pub mod migrate;
@@ -32,4 +33,5 @@ pub use reader::{
     PageRequest, Reader, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
 };
 pub use row::EventRow;
+pub use tokio_postgres::Client;
 pub use url::DatabaseUrl;

@@ -45,6 +45,17 @@ pub async fn open_logs(
     rows.iter().map(|row| read_log(cluster, row)).collect()
 }
 
+/// The newest incarnation of one partition, and none is made.
+pub async fn find_log(
+    client: &Client,
+    cluster: &str,
+    topic: &str,
+    partition: i32,
+) -> Result<Option<Log>, StoreError> {
+    let rows = client.query(OPEN, &[&cluster, &[topic].as_slice(), &[partition].as_slice()]).await?;
+    rows.first().map(|row| read_log(cluster, row)).transpose()
+}
+
 fn read_log(cluster: &str, row: &tokio_postgres::Row) -> Result<Log, StoreError> {
     let log_id = row.try_get(0)?;
     let name = LogName {

@@ -47,9 +47,9 @@ pub async fn migrate(
     refuse_newer(&client).await?;
     let report = schema::runner().run_async(&mut client).await.map_err(migration_error)?;
     let mut classes_added = Vec::new();
-    for class in retention.class_names() {
-        if client.query_one(ENSURE_CLASS, &[&class]).await?.try_get(0)? {
-            classes_added.push(class.to_owned());
+    for (class, rule) in retention.classes() {
+        if client.query_one(ENSURE_CLASS, &[class, &rule.keep.interval()]).await?.try_get(0)? {
+            classes_added.push(class.clone());
         }
     }
     Ok(MigrationReport {

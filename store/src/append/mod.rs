@@ -1,39 +1,190 @@
 //! The append: one transaction for one batch, exactly as semantics.md 3 and 4 have it.
+//!
+//! What comes before the transaction is in `prepare` (order, ids, leaves) and `months` (partitions); `transaction` has
+//! its three flushes; between the first and the second, `settle` decides about every id. A race with another writer is
+//! redone from the start, at most [`REDOES`] times.
 
+mod account;
+mod blockers;
+mod copy;
+mod months;
 mod outcome;
+mod prepare;
+mod rows;
+mod settle;
+mod transaction;
+
+use std::time::Duration;
 
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use crate::batch::Batch;
-use crate::error::StoreError;
+use crate::connect;
+use crate::error::{StoreError, is_race};
+use crate::schema::require_known_schema;
 use crate::url::DatabaseUrl;
+use months::Months;
+use prepare::Prepared;
+use transaction::{Statements, Step};
 
 pub use outcome::{AppendError, Appended, AppendedSpan};
+
+/// How often a batch is done again after another writer was first (semantics.md 3).
+const REDOES: u32 = 5;
+/// The longest first pause before a redo; it doubles each time, and each is a random part of it.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long partitions of a month may take to make.
+const MONTH_PATIENCE: Duration = Duration::from_secs(30);
+
+const CLASSES: &str = include_str!("../../sql/retention_classes.sql");
+const BACKEND: &str = include_str!("../../sql/backend_pid.sql");
+
+/// The settings of the transaction's session. The joins of its look-ups must go through the indexes whatever the
+/// statistics say: tables are empty at first and grow by millions.
+const SETTINGS: &[(&str, &str)] = &[
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
+    ("idle_in_transaction_session_timeout", "10s"),
+];
 
 /// Stores batches: one connection for the transactions, a second one for months and for stopped holders of locks.
 pub struct Writer {
     main: Client,
+    side: Client,
+    /// The server process behind `main`.
+    backend: i32,
+    statements: Statements,
+    months: Months,
+    classes: Vec<String>,
+    /// A transaction may be open: the append before was dropped or failed in the middle.
+    unclean: bool,
 }
 
 impl Writer {
-    /// Connects, and checks that every class has its partitions.
+    /// Connects, and checks the schema's version and that every class has its partitions.
     pub async fn connect(
         url: &DatabaseUrl,
         application_name: &str,
         classes: &[&str],
     ) -> Result<Self, StoreError> {
-        let _ = classes;
-        Ok(Self { main: crate::connect::connect(url, application_name).await? })
+        let config = connect::configured(url, application_name, SETTINGS)?;
+        let (main, _task) = connect::open(&config).await?;
+        require_known_schema(&main).await?;
+        let side = connect::connect(url, &format!("{application_name}-side")).await?;
+        let known: Vec<String> =
+            main.query(CLASSES, &[]).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        if let Some(unknown) = classes.iter().find(|class| !known.iter().any(|name| name == **class)) {
+            return Err(StoreError::Refused(format!(
+                "the retention class {unknown:?} has no partitions: run `trailctl migrate` with this configuration"
+            )));
+        }
+        Ok(Self {
+            backend: main.query_one(BACKEND, &[]).await?.try_get(0)?,
+            statements: Statements::prepare(&main).await?,
+            months: Months::load(&side).await?,
+            classes: known,
+            unclean: false,
+            main,
+            side,
+        })
     }
 
-    /// Stores the batch, or nothing of it.
-    pub async fn append(&mut self, batch: &Batch) -> Result<Appended, AppendError> {
-        let _ = (&self.main, batch);
-        Err(AppendError::Unavailable(StoreError::Refused("the append is not built yet".to_owned())))
-    }
-
-    /// Whether the connection is gone: connect a new writer.
+    /// Whether a connection is gone: connect a new writer.
     pub fn is_closed(&self) -> bool {
-        self.main.is_closed()
+        self.main.is_closed() || self.side.is_closed()
     }
+
+    /// Stores the batch, or nothing of it. An empty batch is nothing to do.
+    ///
+    /// Dropping the future leaves the outcome unknown, as [`AppendError::Unavailable`] does: read the positions again.
+    pub async fn append(&mut self, batch: &Batch) -> Result<Appended, AppendError> {
+        batch.check()?;
+        self.require_classes(batch)?;
+        let prepared = Prepared::new(batch);
+        let mut redo = 0;
+        loop {
+            self.ensure_months(&prepared).await?;
+            let step = self.attempt(&prepared).await;
+            match step {
+                Ok(appended) => return Ok(appended),
+                Err(Step::PositionMoved) => {
+                    self.roll_back().await?;
+                    return Err(AppendError::PositionMoved);
+                }
+                Err(Step::Failed(error)) if redo < REDOES && self.is_worth_a_redo(&error) => {
+                    tracing::debug!(%error, redo, "another writer was first: the batch is done again");
+                    self.roll_back().await?;
+                    pause(redo).await;
+                    redo += 1;
+                }
+                Err(Step::Failed(error)) => {
+                    let raced = error.code().is_some_and(is_race);
+                    self.roll_back().await?;
+                    return Err(if raced { AppendError::Contended } else { error.into() });
+                }
+                Err(Step::Defect(error)) => {
+                    self.roll_back().await?;
+                    return Err(AppendError::Unavailable(error));
+                }
+            }
+        }
+    }
+
+    fn require_classes(&self, batch: &Batch) -> Result<(), AppendError> {
+        let mut checked: Option<&str> = None;
+        for (_, candidate) in batch.spans.iter().flat_map(prepare::candidates) {
+            let class = &*candidate.retention_class;
+            if checked != Some(class) {
+                if !self.classes.iter().any(|known| known == class) {
+                    return Err(AppendError::UnknownClass(class.to_owned()));
+                }
+                checked = Some(class);
+            }
+        }
+        Ok(())
+    }
+
+    async fn ensure_months(&mut self, prepared: &Prepared<'_>) -> Result<(), AppendError> {
+        let made = self.months.ensure(&self.side, &prepared.months);
+        tokio::time::timeout(MONTH_PATIENCE, made)
+            .await
+            .unwrap_or(Err(StoreError::Timeout))
+            .map_err(AppendError::Unavailable)
+    }
+
+    async fn attempt(&mut self, prepared: &Prepared<'_>) -> Result<Appended, Step> {
+        if self.unclean {
+            self.main.batch_execute("rollback").await?;
+        }
+        self.unclean = true;
+        let done = transaction::run(&self.main, &self.side, self.backend, &self.statements, prepared).await;
+        self.unclean = done.is_err();
+        done
+    }
+
+    /// A lost race; or a row without a partition, when a month that was known is gone.
+    fn is_worth_a_redo(&mut self, error: &tokio_postgres::Error) -> bool {
+        let code = error.code();
+        if code == Some(&SqlState::CHECK_VIOLATION) {
+            self.months.forget();
+            return true;
+        }
+        code.is_some_and(is_race)
+    }
+
+    /// Ends the failed transaction. Its failure is that of the connection: the outcome is unknown.
+    async fn roll_back(&mut self) -> Result<(), AppendError> {
+        self.main.batch_execute("rollback").await?;
+        self.unclean = false;
+        Ok(())
+    }
+}
+
+async fn pause(redo: u32) {
+    let longest = PAUSE * 2u32.saturating_pow(redo);
+    tokio::time::sleep(longest.mul_f64(rand::random::<f64>())).await;
 }

@@ -1,0 +1,2 @@
+-- retention_classes: the classes that have partitions
+select name from audit.retention_classes

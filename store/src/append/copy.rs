@@ -1,0 +1,171 @@
+//! The binary form of COPY, written straight into one buffer: no value is boxed, no row is allocated.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use shared::timestamp::Timestamp;
+use uuid::Uuid;
+
+use crate::sql_types::POSTGRES_EPOCH_MICROS;
+
+/// `PGCOPY`, the flags, no header extension.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// The number of fields that ends the data.
+const TRAILER: i16 = -1;
+/// `bytea`, as an array's element type.
+const BYTEA_OID: u32 = 17;
+
+/// Rows in COPY's binary form. Every row starts with [`Self::row`] and writes exactly that many fields.
+pub(super) struct CopyBuffer {
+    bytes: BytesMut,
+}
+
+impl CopyBuffer {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        let mut buffer = BytesMut::with_capacity(bytes + HEADER.len() + 2);
+        buffer.put_slice(HEADER);
+        Self { bytes: buffer }
+    }
+
+    /// Where the next row starts.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Starts a row.
+    pub(super) fn row(&mut self, fields: i16) {
+        self.bytes.put_i16(fields);
+    }
+
+    pub(super) fn null(&mut self) {
+        self.bytes.put_i32(-1);
+    }
+
+    pub(super) fn i32(&mut self, value: i32) {
+        self.bytes.put_i32(4);
+        self.bytes.put_i32(value);
+    }
+
+    pub(super) fn i64(&mut self, value: i64) {
+        self.bytes.put_i32(8);
+        self.bytes.put_i64(value);
+    }
+
+    pub(super) fn timestamp(&mut self, value: Timestamp) {
+        self.i64(value.as_micros() - POSTGRES_EPOCH_MICROS);
+    }
+
+    pub(super) fn uuid(&mut self, value: Uuid) {
+        self.bytes.put_i32(16);
+        self.bytes.put_slice(value.as_bytes());
+    }
+
+    /// `bytea`, `text` and `json` alike.
+    pub(super) fn bytes(&mut self, value: &[u8]) {
+        self.bytes.put_i32(length(value.len()));
+        self.bytes.put_slice(value);
+    }
+
+    pub(super) fn text(&mut self, value: &str) {
+        self.bytes(value.as_bytes());
+    }
+
+    pub(super) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        match value {
+            Some(value) => write(self, value),
+            None => self.null(),
+        }
+    }
+
+    /// `bytea[]`, one dimension, elements may be null.
+    pub(super) fn bytea_array<'a>(&mut self, elements: impl ExactSizeIterator<Item = Option<&'a [u8]>>) {
+        let at = self.bytes.len();
+        self.bytes.put_i32(0);
+        let count = elements.len();
+        self.bytes.put_i32(i32::from(count > 0));
+        self.bytes.put_i32(1);
+        self.bytes.put_u32(BYTEA_OID);
+        if count > 0 {
+            self.bytes.put_i32(length(count));
+            self.bytes.put_i32(1);
+        }
+        for element in elements {
+            self.optional(element, Self::bytes);
+        }
+        let size = length(self.bytes.len() - at - 4);
+        self.bytes[at..at + 4].copy_from_slice(&size.to_be_bytes());
+    }
+
+    /// Appends rows that another buffer has written.
+    pub(super) fn raw(&mut self, rows: &[u8]) {
+        self.bytes.put_slice(rows);
+    }
+
+    /// What was written between two places.
+    pub(super) fn slice(&self, from: usize, to: usize) -> &[u8] {
+        &self.bytes[from..to]
+    }
+
+    /// Overwrites a timestamp whose field starts at `at`.
+    pub(super) fn patch_timestamp(&mut self, at: usize, value: Timestamp) {
+        let micros = value.as_micros() - POSTGRES_EPOCH_MICROS;
+        self.bytes[at + 4..at + 12].copy_from_slice(&micros.to_be_bytes());
+    }
+
+    /// The whole, ended.
+    pub(super) fn finish(mut self) -> Bytes {
+        self.bytes.put_i16(TRAILER);
+        self.bytes.freeze()
+    }
+}
+
+fn length(bytes: usize) -> i32 {
+    i32::try_from(bytes).expect("a batch is bounded far below two gigabytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_what_postgres_documents() {
+        let mut copy = CopyBuffer::with_capacity(64);
+        copy.row(4);
+        copy.i32(7);
+        copy.text("ab");
+        copy.null();
+        copy.timestamp(Timestamp::from_micros(POSTGRES_EPOCH_MICROS + 1));
+        let bytes = copy.finish();
+        let mut expected = HEADER.to_vec();
+        expected.extend_from_slice(&[0, 4, 0, 0, 0, 4, 0, 0, 0, 7, 0, 0, 0, 2, b'a', b'b']);
+        expected.extend_from_slice(&[0xff; 4]);
+        expected.extend_from_slice(&[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff]);
+        assert_eq!(&bytes[..], &expected[..]);
+        assert_eq!(HEADER.len(), 19);
+    }
+
+    #[test]
+    fn an_array_is_what_the_driver_would_write() {
+        use postgres_types::{ToSql, Type};
+        for values in [vec![], vec![Some(b"x".to_vec()), None, Some(vec![])]] {
+            let mut driver = BytesMut::new();
+            let null = values.to_sql(&Type::BYTEA_ARRAY, &mut driver).unwrap();
+            assert!(matches!(null, postgres_types::IsNull::No));
+            let mut copy = CopyBuffer::with_capacity(64);
+            let start = copy.len();
+            copy.bytea_array(values.iter().map(Option::as_deref));
+            assert_eq!(copy.slice(start + 4, copy.len()), &driver[..]);
+            assert_eq!(copy.slice(start, start + 4), &length(driver.len()).to_be_bytes());
+        }
+    }
+
+    #[test]
+    fn a_patched_timestamp_is_as_if_written_so() {
+        let (early, late) = (Timestamp::from_micros(-5), Timestamp::from_micros(1_700_000_000_000_001));
+        let mut patched = CopyBuffer::with_capacity(64);
+        let at = patched.len();
+        patched.timestamp(early);
+        patched.patch_timestamp(at, late);
+        let mut written = CopyBuffer::with_capacity(64);
+        written.timestamp(late);
+        assert_eq!(patched.finish(), written.finish());
+    }
+}

@@ -1,0 +1,252 @@
+//! The batch's rows in COPY's binary form.
+
+use bytes::Bytes;
+use shared::account::DispositionKind;
+use shared::refusal::{Reason, Refusal};
+use shared::timestamp::Timestamp;
+use uuid::Uuid;
+
+use super::copy::CopyBuffer;
+use super::prepare::{Place, Prepared, candidates};
+use super::settle::Verdict;
+use crate::batch::{Candidate, Entry, RawRecord, Stage};
+
+/// Bytes of an event row besides its texts: 18 lengths, the fixed-size fields, the field count.
+const EVENT_ROW: usize = 18 * 4 + 8 + 8 + 8 + 4 + 4 + 16 + 2;
+/// From a row's start to its `recorded_at` field: the field count and `timestamp`.
+const RECORDED_AT: usize = 2 + 12;
+/// Longest pointer and detail that a dead letter keeps; what is longer is cut with an ellipsis.
+const LONGEST_TEXT: usize = 2_048;
+
+/// The rows of every candidate, encoded before the transaction; `recorded_at` comes when the logs are locked.
+pub(super) struct EventRows {
+    copy: CopyBuffer,
+    /// Where each row starts, by span and candidate, in the order of `places`.
+    starts: Vec<usize>,
+    places: Vec<Place>,
+}
+
+impl EventRows {
+    pub(super) fn encode(prepared: &Prepared<'_>) -> Self {
+        let size = prepared
+            .ids
+            .iter()
+            .map(|(_, place)| {
+                let event = &prepared.candidate(*place).event;
+                EVENT_ROW + event.payload.len() + 2 * event.metadata.len() + 96
+            })
+            .sum();
+        let mut rows = Self {
+            copy: CopyBuffer::with_capacity(size),
+            starts: Vec::with_capacity(prepared.ids.len()),
+            places: Vec::with_capacity(prepared.ids.len()),
+        };
+        for (nth, span) in prepared.spans.iter().enumerate() {
+            for (entry, candidate) in candidates(span) {
+                rows.starts.push(rows.copy.len());
+                rows.places.push(Place { span: nth, entry });
+                write_event(&mut rows.copy, span.log_id, candidate);
+            }
+        }
+        rows
+    }
+
+    /// The rows of what is stored, and how many they are.
+    pub(super) fn finish(mut self, verdicts: &[Vec<Verdict>], recorded_at: Timestamp) -> (Bytes, u64) {
+        for start in &self.starts {
+            self.copy.patch_timestamp(start + RECORDED_AT, recorded_at);
+        }
+        let is_stored = |place: &Place| verdicts[place.span][place.entry] == Verdict::Stored;
+        let stored = self.places.iter().filter(|place| is_stored(place)).count();
+        if stored == self.places.len() {
+            return (self.copy.finish(), stored as u64);
+        }
+        let mut kept = CopyBuffer::with_capacity(self.copy.len());
+        for (nth, place) in self.places.iter().enumerate() {
+            if is_stored(place) {
+                let end = self.starts.get(nth + 1).copied().unwrap_or(self.copy.len());
+                kept.raw(self.copy.slice(self.starts[nth], end));
+            }
+        }
+        (kept.finish(), stored as u64)
+    }
+}
+
+fn write_event(copy: &mut CopyBuffer, log_id: i32, candidate: &Candidate) {
+    let event = &candidate.event;
+    copy.row(18);
+    copy.timestamp(event.timestamp);
+    copy.timestamp(event.timestamp); // recorded_at, patched by `finish`
+    copy.i64(candidate.offset);
+    copy.i32(log_id);
+    copy.i32(event.version);
+    copy.uuid(event.event_id);
+    copy.text(&candidate.retention_class);
+    copy.text(&event.organization_id);
+    copy.text(&event.aggregate_type);
+    copy.text(&event.aggregate_id);
+    copy.text(&event.event_type);
+    copy.text(&event.promoted.user_id);
+    copy.text(&event.promoted.correlation_id);
+    copy.text(&event.promoted.causation_id);
+    copy.text(&event.promoted.source);
+    copy.text(&event.promoted.action);
+    copy.text(&event.payload);
+    copy.text(&event.metadata);
+}
+
+/// The ids of what is stored, in id order, so that two writers meet in the same order.
+pub(super) fn id_rows(prepared: &Prepared<'_>, verdicts: &[Vec<Verdict>]) -> Bytes {
+    let mut copy = CopyBuffer::with_capacity(prepared.ids.len() * 54);
+    for (id, place) in &prepared.ids {
+        if verdicts[place.span][place.entry] == Verdict::Stored {
+            let candidate = prepared.candidate(*place);
+            copy.row(4);
+            copy.uuid(*id);
+            copy.timestamp(candidate.event.timestamp);
+            copy.i64(candidate.offset);
+            copy.i32(prepared.spans[place.span].log_id);
+        }
+    }
+    copy.finish()
+}
+
+/// Rows of `dispositions` and of `dead_letters`, each with how many they are.
+pub(super) struct OtherRows {
+    pub(super) dispositions: (Bytes, u64),
+    pub(super) dead_letters: (Bytes, u64),
+}
+
+pub(super) fn other_rows(
+    prepared: &Prepared<'_>,
+    verdicts: &[Vec<Verdict>],
+    recorded_at: Timestamp,
+) -> OtherRows {
+    let mut dispositions = (CopyBuffer::with_capacity(0), 0);
+    let mut letters = (CopyBuffer::with_capacity(0), 0);
+    for (span, verdicts) in prepared.spans.iter().zip(verdicts) {
+        for (entry, verdict) in span.entries.iter().zip(verdicts) {
+            let Some(account) = account(entry, *verdict) else { continue };
+            write_disposition(&mut dispositions.0, span.log_id, entry.range(), &account);
+            dispositions.1 += 1;
+            if let Some(letter) = &account.letter {
+                let coordinates = (span.log_id, entry.range().0);
+                write_letter(&mut letters.0, coordinates, recorded_at, account.event_id, letter);
+                letters.1 += 1;
+            }
+        }
+    }
+    OtherRows {
+        dispositions: (dispositions.0.finish(), dispositions.1),
+        dead_letters: (letters.0.finish(), letters.1),
+    }
+}
+
+struct Account<'a> {
+    kind: DispositionKind,
+    event_id: Option<Uuid>,
+    letter: Option<Letter<'a>>,
+}
+
+struct Letter<'a> {
+    stage: Stage,
+    refusal: std::borrow::Cow<'a, Refusal>,
+    record: &'a RawRecord,
+}
+
+/// How an entry that is no stored event is accounted for.
+fn account(entry: &Entry, verdict: Verdict) -> Option<Account<'_>> {
+    match entry {
+        Entry::Candidate(candidate) => {
+            let event_id = Some(candidate.event.event_id);
+            match verdict {
+                Verdict::Duplicate => {
+                    Some(Account { kind: DispositionKind::Duplicate, event_id, letter: None })
+                }
+                Verdict::Conflict => {
+                    let letter =
+                        Letter { stage: Stage::Append, refusal: conflict(), record: &candidate.record };
+                    Some(Account { kind: DispositionKind::DeadLettered, event_id, letter: Some(letter) })
+                }
+                Verdict::Stored | Verdict::AsGiven => None,
+            }
+        }
+        Entry::Rejected(rejected) => Some(Account {
+            kind: DispositionKind::DeadLettered,
+            event_id: None,
+            letter: Some(Letter {
+                stage: rejected.stage,
+                refusal: std::borrow::Cow::Borrowed(&rejected.refusal),
+                record: &rejected.record,
+            }),
+        }),
+        Entry::Skipped { kind, .. } => Some(Account { kind: *kind, event_id: None, letter: None }),
+    }
+}
+
+fn conflict() -> std::borrow::Cow<'static, Refusal> {
+    std::borrow::Cow::Owned(Refusal::new(
+        Reason::EventIdConflict,
+        "/eventId",
+        "another event with other content is stored under this id; every event needs an id of its own",
+    ))
+}
+
+fn write_disposition(copy: &mut CopyBuffer, log_id: i32, (from, next): (i64, i64), account: &Account<'_>) {
+    copy.row(6);
+    copy.i64(from);
+    copy.i64(next);
+    copy.optional(account.event_id, CopyBuffer::uuid);
+    copy.i32(log_id);
+    copy.text(account.kind.as_str());
+    copy.optional(account.letter.as_ref().map(|letter| letter.refusal.reason.as_str()), CopyBuffer::text);
+}
+
+fn write_letter(
+    copy: &mut CopyBuffer,
+    (log_id, offset): (i32, i64),
+    recorded_at: Timestamp,
+    event_id: Option<Uuid>,
+    letter: &Letter<'_>,
+) {
+    let record = letter.record;
+    copy.row(13);
+    copy.timestamp(recorded_at);
+    copy.i64(offset);
+    copy.optional(record.timestamp_ms, CopyBuffer::i64);
+    copy.optional(event_id, CopyBuffer::uuid);
+    copy.i32(log_id);
+    copy.text(letter.stage.as_str());
+    copy.text(letter.refusal.reason.as_str());
+    copy.text(&storable(&letter.refusal.pointer));
+    copy.text(&storable(&letter.refusal.detail));
+    copy.optional(record.key.as_deref(), CopyBuffer::bytes);
+    copy.optional(record.value.as_deref(), CopyBuffer::bytes);
+    copy.bytea_array(record.headers.iter().map(|(name, _)| Some(name.as_bytes())));
+    copy.bytea_array(record.headers.iter().map(|(_, value)| value.as_deref()));
+}
+
+/// A hostile record chooses the keys that a pointer names: `text` takes no U+0000, and a pointer may be a megabyte.
+fn storable(text: &str) -> String {
+    let mut end = text.len().min(LONGEST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut kept = text[..end].replace('\0', "\u{fffd}");
+    if end < text.len() {
+        kept.push('…');
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_pointer_can_be_stored() {
+        assert_eq!(storable("/a\0b"), "/a\u{fffd}b");
+        let long = storable(&"é".repeat(3_000));
+        assert!(long.len() <= LONGEST_TEXT + '…'.len_utf8() && long.ends_with('…'));
+    }
+}
