@@ -1,0 +1,223 @@
+//! Batched: what waits in a lane becomes one transaction's worth, a span per log.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::Instant,
+};
+
+use shared::record::record_digest;
+use store::{Batch, Entry, LastRecord, RawRecord, Rejected, Span};
+
+use crate::{
+    consume::{
+        budget::Permit,
+        claim::{Assignment, Claim},
+        command::RewindReason,
+        parcel::{Item, Parcel, Segment},
+    },
+    decode::{Decoded, Decoder},
+    trace::TraceLinks,
+    validate::Validator,
+};
+
+/// Records decoded without letting other tasks of the runtime run.
+const SLICE: usize = 256;
+
+/// A batch on its way to the database.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What to append.
+    pub batch: Batch,
+    /// Whose each span is, in the batch's order.
+    pub assignments: Vec<Arc<Assignment>>,
+    /// Claims that go no further than their span here, and why.
+    pub failed: Vec<(Arc<Claim>, RewindReason)>,
+    /// The traces that the records belong to.
+    pub links: TraceLinks,
+    /// Bytes of the records.
+    pub bytes: usize,
+    /// When the batch was begun.
+    pub begun: Instant,
+    /// Gives the lane's budget back.
+    pub permits: Vec<Permit>,
+}
+
+/// Makes batches for one lane.
+pub struct Batcher {
+    decoder: Decoder,
+    validator: Validator,
+    since_yield: usize,
+}
+
+impl Batcher {
+    /// A batcher.
+    pub fn new(decoder: Decoder, validator: Validator) -> Self {
+        Self { decoder, validator, since_yield: 0 }
+    }
+
+    /// Decodes and validates these parcels into one batch.
+    pub async fn prepare(&mut self, parcels: Vec<Parcel>) -> Prepared {
+        let mut draft = Draft::new();
+        for parcel in parcels {
+            draft.bytes += parcel.bytes;
+            draft.permits.push(parcel.permit);
+            for segment in parcel.segments {
+                self.add_segment(&mut draft, segment).await;
+            }
+        }
+        crate::metrics::key_mismatches(self.validator.take_key_mismatches());
+        draft.finish()
+    }
+
+    async fn add_segment(&mut self, draft: &mut Draft, segment: Segment) {
+        let Segment { assignment, items } = segment;
+        let mut items = items.into_iter();
+        while assignment.claim.accepts_more() {
+            let Some(item) = items.next() else { return };
+            match item {
+                Item::Skipped(run) => {
+                    let entry = Entry::Skipped { from: run.from, next: run.next, kind: run.kind };
+                    draft.span(&assignment).entries.push(entry);
+                }
+                Item::Record { offset, raw, size, digest } => {
+                    match self.entry(&assignment, offset, &raw, size).await {
+                        Ok(entry) => draft.record(&assignment, offset, &raw, digest, entry),
+                        Err(reason) => draft.fail(&assignment, reason),
+                    }
+                }
+            }
+        }
+        // The partition waits. The schemas of what is behind are asked for now, so that their time runs, too.
+        for item in items {
+            if let Item::Record { raw, .. } = item {
+                self.decoder.foresee(&raw);
+            }
+        }
+    }
+
+    async fn entry(
+        &mut self,
+        assignment: &Assignment,
+        offset: i64,
+        raw: &Arc<RawRecord>,
+        size: usize,
+    ) -> Result<Entry, RewindReason> {
+        self.since_yield += 1;
+        if self.since_yield >= SLICE {
+            self.since_yield = 0;
+            tokio::task::yield_now().await;
+        }
+        let rejected = |stage, refusal| {
+            Entry::Rejected(Rejected { offset, refusal, stage, record: Arc::clone(raw) })
+        };
+        match self.decoder.decode(raw, size).await {
+            Decoded::Envelope(envelope) => match self.validator.validate(envelope, assignment, offset, raw) {
+                Ok(candidate) => Ok(Entry::Candidate(candidate)),
+                Err(refusal) => Ok(rejected(store::Stage::Validate, refusal)),
+            },
+            Decoded::Refused(stage, refusal) => Ok(rejected(stage, refusal)),
+            Decoded::Wait(reason) => Err(reason),
+        }
+    }
+}
+
+/// A batch being made.
+struct Draft {
+    spans: Vec<DraftSpan>,
+    by_claim: HashMap<u64, usize>,
+    failed: Vec<(Arc<Claim>, RewindReason)>,
+    links: TraceLinks,
+    bytes: usize,
+    begun: Instant,
+    permits: Vec<Permit>,
+}
+
+struct DraftSpan {
+    assignment: Arc<Assignment>,
+    entries: Vec<Entry>,
+    last: Option<(i64, Arc<RawRecord>, Option<[u8; 32]>)>,
+}
+
+impl Draft {
+    fn new() -> Self {
+        Self {
+            spans: Vec::new(),
+            by_claim: HashMap::new(),
+            failed: Vec::new(),
+            links: TraceLinks::default(),
+            bytes: 0,
+            begun: Instant::now(),
+            permits: Vec::new(),
+        }
+    }
+
+    fn span(&mut self, assignment: &Arc<Assignment>) -> &mut DraftSpan {
+        let index = *self.by_claim.entry(assignment.claim.number).or_insert_with(|| {
+            self.spans.push(DraftSpan { assignment: Arc::clone(assignment), entries: Vec::new(), last: None });
+            self.spans.len() - 1
+        });
+        &mut self.spans[index]
+    }
+
+    fn record(
+        &mut self,
+        assignment: &Arc<Assignment>,
+        offset: i64,
+        raw: &Arc<RawRecord>,
+        digest: Option<[u8; 32]>,
+        entry: Entry,
+    ) {
+        self.links.add(raw);
+        let span = self.span(assignment);
+        span.entries.push(entry);
+        span.last = Some((offset, Arc::clone(raw), digest));
+    }
+
+    fn fail(&mut self, assignment: &Arc<Assignment>, reason: RewindReason) {
+        if assignment.claim.fail() {
+            self.failed.push((Arc::clone(&assignment.claim), reason));
+        }
+    }
+
+    fn finish(self) -> Prepared {
+        let mut prepared = Prepared {
+            batch: Batch::default(),
+            assignments: Vec::new(),
+            failed: self.failed,
+            links: self.links,
+            bytes: self.bytes,
+            begun: self.begun,
+            permits: self.permits,
+        };
+        for draft in self.spans {
+            prepared.assignments.push(Arc::clone(&draft.assignment));
+            prepared.batch.spans.push(draft.finish());
+        }
+        prepared.drop_revoked();
+        prepared
+    }
+}
+
+impl DraftSpan {
+    fn finish(self) -> Span {
+        let from_offset = self.entries.first().map_or(0, |entry| entry.range().0);
+        let next_offset = self.entries.last().map_or(0, |entry| entry.range().1);
+        let last_record = self.last.map(|(offset, raw, digest)| {
+            let compute = || record_digest(raw.key.as_deref(), raw.value.as_deref(), raw.timestamp_ms);
+            LastRecord { offset, digest: digest.unwrap_or_else(compute) }
+        });
+        let Assignment { log_id, name, .. } = &*self.assignment;
+        Span { log_id: *log_id, name: Arc::clone(name), from_offset, next_offset, last_record, entries: self.entries }
+    }
+}
+
+impl Prepared {
+    /// Leaves out the spans of claims that were given up meanwhile.
+    pub fn drop_revoked(&mut self) {
+        let kept: Vec<bool> = self.assignments.iter().map(|assignment| assignment.claim.may_append()).collect();
+        let (mut of_spans, mut of_assignments) = (kept.iter(), kept.iter());
+        self.batch.spans.retain(|_| of_spans.next() == Some(&true));
+        self.assignments.retain(|_| of_assignments.next() == Some(&true));
+    }
+}

@@ -1,0 +1,54 @@
+//! The consumer's settings: what the account relies on is not for configuration to change.
+
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel, consumer::BaseConsumer, error::KafkaError};
+
+use super::context::GroupContext;
+use crate::settings::Settings;
+
+/// Bounds of memory and pace; `kafka.properties` may set others.
+const DEFAULTS: [(&str, &str); 9] = [
+    ("client.id", "audit-ingestor"),
+    ("queued.max.messages.kbytes", "8192"),
+    ("queued.min.messages", "10000"),
+    ("fetch.max.bytes", "4194304"),
+    ("max.partition.fetch.bytes", "1048576"),
+    ("fetch.wait.max.ms", "100"),
+    ("topic.metadata.refresh.interval.ms", "10000"),
+    ("reconnect.backoff.max.ms", "5000"),
+    ("statistics.interval.ms", "5000"),
+];
+
+/// What semantics.md 4 rests on; `kafka.properties` cannot change it.
+const FIXED: [(&str, &str); 10] = [
+    ("group.protocol", "classic"),
+    ("partition.assignment.strategy", "cooperative-sticky"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("check.crcs", "true"),
+    ("isolation.level", "read_committed"),
+    ("enable.partition.eof", "false"),
+    ("allow.auto.create.topics", "false"),
+    ("log.connection.close", "false"),
+];
+
+/// A member of the group, not subscribed yet.
+pub fn create(settings: &Settings, context: GroupContext) -> Result<BaseConsumer<GroupContext>, KafkaError> {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Warning);
+    for (name, value) in DEFAULTS {
+        config.set(name, value);
+    }
+    for (name, value) in &settings.kafka_properties {
+        config.set(name, value);
+    }
+    for (name, value) in FIXED {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &settings.bootstrap_servers);
+    config.set("group.id", &settings.group);
+    if let Some(instance) = &settings.instance_id {
+        config.set("group.instance.id", instance);
+    }
+    config.create_with_context(context)
+}

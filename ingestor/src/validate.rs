@@ -1,0 +1,76 @@
+//! Validated: an envelope becomes an event that can be stored, or a refusal.
+
+use std::{collections::HashMap, sync::Arc};
+
+use shared::{
+    clock::Clock,
+    digest::event_digest,
+    envelope::{Acceptance, Envelope, accept},
+    json::ProtectedMarker,
+    refusal::Refusal,
+    retention::RetentionRules,
+};
+use store::{Candidate, RawRecord};
+
+use crate::{consume::claim::Assignment, decode::header};
+
+/// The header without which a replay topic's record may not hold `$protected` values (semantics.md 9).
+const REPLAY_HEADER: &str = "audit.replay.of";
+/// Retention classes remembered by type and topic, at most; producers choose the types.
+const MOST_CLASSES: usize = 10_000;
+
+/// Validates for one lane.
+pub struct Validator {
+    clock: Arc<dyn Clock>,
+    retention: Arc<RetentionRules>,
+    classes: HashMap<Arc<str>, HashMap<String, Arc<str>>>,
+    key_mismatches: u64,
+}
+
+impl Validator {
+    /// A validator by these rules and this clock.
+    pub fn new(clock: Arc<dyn Clock>, retention: Arc<RetentionRules>) -> Self {
+        Self { clock, retention, classes: HashMap::new(), key_mismatches: 0 }
+    }
+
+    /// Checks and renders one envelope (semantics.md 1, 2).
+    pub fn validate(
+        &mut self,
+        envelope: Envelope,
+        assignment: &Assignment,
+        offset: i64,
+        record: &Arc<RawRecord>,
+    ) -> Result<Candidate, Refusal> {
+        let replayed = assignment.replay_topic && header(record, REPLAY_HEADER).is_some();
+        let acceptance = Acceptance {
+            now: self.clock.now(),
+            topic_organization: &assignment.organization,
+            protected: if replayed { ProtectedMarker::Allowed } else { ProtectedMarker::Refused },
+        };
+        let event = accept(envelope, &acceptance)?;
+        if record.key.as_deref() != Some(event.aggregate_id.as_bytes()) {
+            self.key_mismatches += 1;
+        }
+        let digest = event_digest(&event);
+        let retention_class = self.class_of(&event.event_type, &assignment.claim.topic);
+        Ok(Candidate { offset, event, digest, retention_class, record: Arc::clone(record) })
+    }
+
+    /// Events whose record key is not their aggregate id, since the last call.
+    pub fn take_key_mismatches(&mut self) -> u64 {
+        std::mem::take(&mut self.key_mismatches)
+    }
+
+    fn class_of(&mut self, event_type: &str, topic: &Arc<str>) -> Arc<str> {
+        let types = self.classes.entry(Arc::clone(topic)).or_default();
+        if let Some(class) = types.get(event_type) {
+            return Arc::clone(class);
+        }
+        if types.len() >= MOST_CLASSES {
+            types.clear();
+        }
+        let class: Arc<str> = self.retention.assign(event_type, topic).into();
+        types.insert(event_type.to_owned(), Arc::clone(&class));
+        class
+    }
+}
