@@ -1,1 +1,26 @@
-//! For tests only: fresh databases, topics, servers and builders.
+//! For tests only: fresh databases and topics on the real test servers, daemons as processes, faults, builders.
+//!
+//! Everything here panics with a sentence instead of returning an error: a test that cannot be set up has failed.
+
+#![expect(clippy::expect_used, reason = "tests: a set-up that fails is a failed test")]
+
+pub mod daemon;
+pub mod data;
+pub mod database;
+pub mod events;
+pub mod fault_proxy;
+pub mod servers;
+pub mod token;
+pub mod topic;
+pub mod unique;
+pub mod waiting;
+
+pub use daemon::{Daemon, DaemonConfig};
+pub use database::{Role, TestDatabase};
+pub use events::{EventBuilder, canonical_event};
+pub use fault_proxy::FaultProxy;
+pub use servers::{kafka_settings, registry_settings};
+pub use token::Token;
+pub use topic::TestTopic;
+pub use unique::{unique, unique_id};
+pub use waiting::wait_until;
