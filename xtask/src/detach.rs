@@ -2,7 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -10,11 +13,11 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::console::Console;
-use crate::lock;
+use crate::leftovers;
 use crate::process::{rotate_log, signal, signal_group};
 use crate::stack::Stack;
 use crate::state::{Phase, State};
-use crate::supervisor::end_leftovers;
+use crate::{lock, signals};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -44,9 +47,15 @@ pub(crate) fn start(stack: &Stack, arguments: &[&str]) -> Result<()> {
     follow(stack, &mut child, &log_path)
 }
 
-fn follow(stack: &Stack, child: &mut Child, log_path: &std::path::Path) -> Result<()> {
+fn follow(stack: &Stack, child: &mut Child, log_path: &Path) -> Result<()> {
     let mut shown = 0;
+    let interrupted = Arc::new(AtomicUsize::new(0));
+    signals::count([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP], Arc::clone(&interrupted))?;
     loop {
+        if interrupted.swap(0, Ordering::Relaxed) > 0 {
+            // It has left this terminal: who gives up the wait gives up the start.
+            signal(i32::try_from(child.id())?, Signal::SIGTERM);
+        }
         // Looked at before the log is shown, so that the last lines are not missed.
         let ended = child.try_wait()?;
         let ready = is_ready(stack, child.id())?;
@@ -69,7 +78,7 @@ fn is_ready(stack: &Stack, pid: u32) -> Result<bool> {
 }
 
 #[expect(clippy::print_stderr, reason = "passes on what the supervisor printed")]
-fn show_new(path: &std::path::Path, shown: &mut u64) -> Result<()> {
+fn show_new(path: &Path, shown: &mut u64) -> Result<()> {
     let mut text = Vec::new();
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(*shown))?;
@@ -81,7 +90,7 @@ fn show_new(path: &std::path::Path, shown: &mut u64) -> Result<()> {
 /// Asks the supervisor of `stack` to stop everything and waits for it. Whether there was one.
 pub(crate) fn stop(stack: &Stack, console: &Console) -> Result<bool> {
     let Some(pid) = lock::holder(&stack.lock())? else {
-        end_leftovers(&stack.state(), console);
+        leftovers::end(&stack.state(), console);
         return Ok(false);
     };
     console.step(&format!("asking the supervisor (pid {pid}) to stop"));
@@ -93,7 +102,7 @@ pub(crate) fn stop(stack: &Stack, console: &Console) -> Result<bool> {
             signal_group(pid, Signal::SIGKILL);
             signal(pid, Signal::SIGKILL);
             sleep(LOOK_EVERY);
-            end_leftovers(&stack.state(), console);
+            leftovers::end(&stack.state(), console);
         }
         sleep(LOOK_EVERY);
     }

@@ -47,7 +47,7 @@ impl Kafka<'_> {
         .map(OsString::from)
         .to_vec();
         args.push(format!("-Dlog4j2.configurationFile={}", logging.display()).into());
-        args.extend(self.class_path(stack));
+        args.extend(Self::class_path(stack));
         args.extend(["kafka.Kafka".into(), config.into()]);
         Ok(Launch {
             name: "kafka",
@@ -64,7 +64,7 @@ impl Kafka<'_> {
         })
     }
 
-    fn class_path(&self, stack: &Stack) -> [OsString; 2] {
+    fn class_path(stack: &Stack) -> [OsString; 2] {
         ["-cp".into(), crate::dist::kafka_dir(&stack.dist).join("*").into()]
     }
 
@@ -74,7 +74,7 @@ impl Kafka<'_> {
         let mut command = command_as(stack.account.as_ref(), Some(Signal::SIGTERM), &self.java.program);
         command
             .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-            .args(self.class_path(stack))
+            .args(Self::class_path(stack))
             .args([
                 "kafka.tools.StorageTool",
                 "format",
@@ -119,7 +119,8 @@ impl Kafka<'_> {
 }
 
 /// One node holds everything, so every replication factor is one; small buffers and segments, because one machine
-/// holds many short-lived topics; sessions down to a second, so that tests of rebalances need not wait.
+/// holds many short-lived topics; sessions down to a second, so that tests of rebalances need not wait. A broker that
+/// was killed may register again only when its last session has run out: 5 s instead of 9.
 const FIXED: &str = "\
 num.partitions=12
 auto.create.topics.enable=false
@@ -134,6 +135,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.segment.bytes=67108864

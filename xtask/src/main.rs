@@ -5,26 +5,36 @@ mod console;
 mod detach;
 mod dist;
 mod kafka;
+mod leftovers;
 mod lock;
 mod ports;
 mod postgres;
 mod probe;
 mod process;
+mod programs;
 mod provision;
 mod registry;
 mod secrets;
 mod servers;
 mod servers_command;
+mod services;
+mod settings;
 mod signals;
 mod stack;
 mod state;
+mod status;
+mod supervised;
 mod supervisor;
+mod tally;
+mod tests_command;
+mod up;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::console::Console;
+use crate::stack::{Kind, Stack};
 
 #[derive(Parser)]
 #[command(
@@ -39,6 +49,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Starts the whole product here: servers, ingestor, API. Ctrl-C stops it and keeps the data.
+    Up(up::Options),
+    /// Shows what runs, and where.
+    Status(status::Options),
+    /// Stops what `up` started, and nothing else.
+    Down,
+    /// Runs every test, against real servers.
+    Test(tests_command::Options),
+    /// Installs the packages that are missing and downloads the servers: what the other commands do first.
+    Provision,
     /// Starts only the servers that the tests use, and prints the variables that lead to them.
     Servers(servers_command::Options),
 }
@@ -48,6 +68,13 @@ fn main() -> ExitCode {
     nix::sys::stat::umask(nix::sys::stat::Mode::S_IWGRP | nix::sys::stat::Mode::S_IWOTH);
     let console = Console::start();
     let outcome = match Arguments::parse().command {
+        Task::Up(options) => up::run(&options, console),
+        Task::Status(options) => status::run(&options),
+        Task::Down => up::down(console),
+        Task::Test(options) => tests_command::run(&options, console),
+        Task::Provision => {
+            servers::prepare(&mut Stack::locate(Kind::Test), &console).map(|_| ExitCode::SUCCESS)
+        }
         Task::Servers(options) => servers_command::run(&options, console),
     };
     match outcome {

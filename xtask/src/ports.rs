@@ -38,7 +38,7 @@ pub(crate) fn keep(path: &Path, wanted: &[Wanted]) -> Result<Choice> {
         Ok(text) => serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?,
         Err(_) => Ports::new(),
     };
-    let choice = choose(kept, wanted, is_free, random_port)?;
+    let choice = choose(&kept, wanted, is_free, random_port)?;
     fs::write(path, serde_json::to_string_pretty(&choice.ports)? + "\n")
         .with_context(|| format!("writing {}", path.display()))?;
     Ok(choice)
@@ -46,7 +46,7 @@ pub(crate) fn keep(path: &Path, wanted: &[Wanted]) -> Result<Choice> {
 
 /// The rule alone: a kept port stays while it is free; then the preferred one; then a candidate.
 fn choose(
-    kept: Ports,
+    kept: &Ports,
     wanted: &[Wanted],
     is_free: impl Fn(u16) -> bool,
     candidate: impl Fn() -> Result<u16>,
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn first_start_takes_the_preferred_port_when_free() {
-        let choice = choose(Ports::new(), &WANTED, |_| true, || Ok(20_000)).unwrap();
+        let choice = choose(&Ports::new(), &WANTED, |_| true, || Ok(20_000)).unwrap();
         assert_eq!(choice.ports, kept(&[("api", 8080), ("kafka", 20_000)]));
         assert!(choice.moved.is_empty());
     }
@@ -115,21 +115,21 @@ mod tests {
             next.set(next.get() + 1);
             Ok(next.get())
         };
-        let choice = choose(Ports::new(), &WANTED, |port| port != 8080, candidate).unwrap();
+        let choice = choose(&Ports::new(), &WANTED, |port| port != 8080, candidate).unwrap();
         assert_eq!(choice.ports, kept(&[("api", 20_001), ("kafka", 20_002)]));
     }
 
     #[test]
     fn kept_ports_stay_even_when_the_preferred_one_is_free_again() {
         let choice =
-            choose(kept(&[("api", 20_001), ("kafka", 20_002)]), &WANTED, |_| true, || Ok(1)).unwrap();
+            choose(&kept(&[("api", 20_001), ("kafka", 20_002)]), &WANTED, |_| true, || Ok(1)).unwrap();
         assert_eq!(choice.ports, kept(&[("api", 20_001), ("kafka", 20_002)]));
     }
 
     #[test]
     fn a_kept_port_in_use_moves_and_says_so() {
         let choice =
-            choose(kept(&[("api", 8080), ("kafka", 20_002)]), &WANTED, |port| port != 20_002, || Ok(20_003))
+            choose(&kept(&[("api", 8080), ("kafka", 20_002)]), &WANTED, |port| port != 20_002, || Ok(20_003))
                 .unwrap();
         assert_eq!(choice.ports["kafka"], 20_003);
         assert_eq!(choice.moved, vec![("kafka".to_owned(), 20_002, 20_003)]);
@@ -142,13 +142,13 @@ mod tests {
             next.set(next.get() + 1);
             Ok(if next.get() < 5 { 8080 } else { 20_009 })
         };
-        let choice = choose(Ports::new(), &WANTED, |_| true, candidate).unwrap();
+        let choice = choose(&Ports::new(), &WANTED, |_| true, candidate).unwrap();
         assert_eq!(choice.ports, kept(&[("api", 8080), ("kafka", 20_009)]));
     }
 
     #[test]
     fn a_machine_without_a_free_port_is_an_error() {
-        assert!(choose(Ports::new(), &WANTED, |_| false, || Ok(20_000)).is_err());
+        assert!(choose(&Ports::new(), &WANTED, |_| false, || Ok(20_000)).is_err());
     }
 
     #[test]

@@ -53,6 +53,8 @@ impl Launch {
         command
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
+            // The services' configuration is what this program gives them, not what the caller uses.
+            .env_remove("AUDIT_CONFIG")
             .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -102,7 +104,15 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].iter().map(|line| format!("    | {line}\n")).collect()
+    all[all.len().saturating_sub(lines)..]
+        .iter()
+        .fold(String::new(), |text, line| text + "    | " + line + "\n")
+}
+
+/// A child's pid as the kernel's own type.
+pub(crate) fn pid_of(child: &Child) -> i32 {
+    // A pid is at most 2^22 on Linux.
+    i32::try_from(child.id()).unwrap_or(i32::MAX)
 }
 
 /// Sends `signal` to one process; whether it was there.

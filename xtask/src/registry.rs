@@ -48,12 +48,12 @@ impl Registry<'_> {
         let mut args: Vec<OsString> = args.map(OsString::from).to_vec();
         args.push(jar.into());
         Ok(Launch {
-            name: "registry",
+            name: "schema-registry",
             program: self.java.program.clone(),
             args,
             env: self.settings(),
-            dir: stack.server_dir("registry")?,
-            log: stack.log("registry"),
+            dir: stack.server_dir("schema-registry")?,
+            log: stack.log("schema-registry"),
             account: stack.account.clone(),
             stop: Signal::SIGTERM,
             stop_within: Duration::from_secs(10),
@@ -73,6 +73,10 @@ impl Registry<'_> {
             ("APICURIO_STORAGE_SQL_KIND", "postgresql".to_owned()),
             ("APICURIO_DATASOURCE_URL", url),
             ("APICURIO_DATASOURCE_USERNAME", DATABASE.to_owned()),
+            // Twenty connections, kept open for one small client, are PostgreSQL's memory wasted.
+            ("APICURIO_DATASOURCE_JDBC_INITIAL_SIZE", "2".to_owned()),
+            ("APICURIO_DATASOURCE_JDBC_MIN_SIZE", "2".to_owned()),
+            ("APICURIO_DATASOURCE_JDBC_MAX_SIZE", "20".to_owned()),
             ("APICURIO_DATASOURCE_PASSWORD", self.password.to_owned()),
         ];
         pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()

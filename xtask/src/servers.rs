@@ -25,7 +25,7 @@ pub(crate) const PORTS: [Wanted; 4] = [
 /// The secrets that the servers need.
 pub(crate) const SECRETS: [&str; 2] = ["postgres", "registry"];
 
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 
 /// Servers that are ready, and where they are.
 pub(crate) struct Servers {
@@ -105,8 +105,9 @@ pub(crate) fn test_environment(servers: &Servers) -> Vec<(String, String)> {
 
 /// The same as text for a shell, in one line; also written to the stack's `env` file, one a line.
 pub(crate) fn write_environment(stack: &Stack, environment: &[(String, String)]) -> Result<()> {
-    let lines: String = environment.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
-    write_private(&stack.dir.join("env"), &lines)
+    let lines: Vec<String> =
+        environment.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
+    write_private(&stack.dir.join("env"), &lines.concat())
 }
 
 /// The variables in an `env` file.

@@ -1,8 +1,6 @@
 //! `cargo xtask servers`: the test servers alone, for a person or a tool that runs tests by hand.
 
 use std::process::ExitCode;
-use std::thread::sleep;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -11,7 +9,7 @@ use crate::lock::{self, Attempt, Lock};
 use crate::servers::{self, PORTS, SECRETS};
 use crate::stack::{Kind, Stack};
 use crate::supervisor::Supervisor;
-use crate::{detach, dist};
+use crate::{detach, dist, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -89,20 +87,16 @@ pub(crate) fn start(
 }
 
 /// Takes the stack, or says who has it.
-pub(crate) fn take(stack: &Stack) -> Result<Lock> {
-    for _ in 0..20 {
-        match lock::try_take(&stack.lock())? {
-            Attempt::Taken(lock) => return Ok(lock),
-            Attempt::HeldBy(Some(pid)) => bail!("this stack is running already (supervisor's pid {pid})"),
-            // Somebody looks, or has the lock and not yet written its pid.
-            Attempt::HeldBy(None) => sleep(Duration::from_millis(50)),
-        }
+fn take(stack: &Stack) -> Result<Lock> {
+    match lock::try_take(&stack.lock())? {
+        Attempt::Taken(lock) => Ok(lock),
+        Attempt::HeldBy(pid) => bail!(
+            "the test servers are running already (supervisor's pid {pid}): cargo xtask servers down stops them"
+        ),
     }
-    bail!("this stack is running already")
 }
 
-#[expect(clippy::print_stdout, reason = "the command's result")]
 fn print_environment(environment: &[(String, String)]) {
     let pairs: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    println!("export {}", pairs.join(" "));
+    status::print(&format!("export {}\n", pairs.join(" ")));
 }

@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use signal_hook::iterator::Signals;
 
-/// Adds one to `counter` each time `signal` arrives.
-pub(crate) fn on(signal: Signal, counter: Arc<AtomicUsize>) -> Result<()> {
-    let mut signals = Signals::new([signal as i32]).with_context(|| format!("listening for {signal}"))?;
+/// Adds one to `counter` each time one of `signals` arrives.
+pub(crate) fn count(signals: [Signal; 3], counter: Arc<AtomicUsize>) -> Result<()> {
+    let mut arriving = Signals::new(signals.map(|signal| signal as i32)).context("listening for signals")?;
     std::thread::spawn(move || {
-        for _ in signals.forever() {
+        for _ in arriving.forever() {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     });

@@ -59,6 +59,19 @@ impl Stack {
         Ok(())
     }
 
+    /// Deletes everything of this stack but its lock, its logs and the downloads.
+    pub(crate) fn wipe(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if path == self.lock() || path == self.logs() {
+                continue;
+            }
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.with_context(|| format!("removing {}", path.display()))?;
+        }
+        Ok(())
+    }
+
     /// Where the logs of this stack's processes go.
     pub(crate) fn logs(&self) -> PathBuf {
         self.dir.join("logs")

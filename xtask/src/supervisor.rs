@@ -3,7 +3,8 @@
 //! One thread, one loop: everything that takes time is a condition that [`Supervisor::wait_until`] asks for again and
 //! again, between looks at the children and at the signals that ask this process to end.
 
-use std::path::{Path, PathBuf};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,32 +15,19 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::console::Console;
-use crate::process::{Launch, rotate_log, signal, signal_group, started_at, tail};
+use crate::leftovers;
+use crate::process::{Launch, pid_of, rotate_log, signal, signal_group, tail};
+use crate::signals;
 use crate::stack::Stack;
-use crate::state::{Phase, ProcessReport, ProcessState, State};
+use crate::state::{Phase, ProcessState, State};
+use crate::supervised::Supervised;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const PROBE_EVERY: Duration = Duration::from_millis(200);
-const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
-/// A process that lived this long starts its next back-off from the beginning.
-const SETTLED_AFTER: Duration = Duration::from_secs(20);
-/// So many deaths in a row, none of them after a settled life, are called a failure.
-const FAILED_AFTER: u32 = 5;
 /// While the stack comes up, a process that dies so often fails the start.
 const FAILED_START_AFTER: u32 = 3;
+/// No build and no test run takes this long.
+const LONGEST_COMMAND: Duration = Duration::from_hours(24);
 const LOG_LINES_SHOWN: usize = 20;
-
-struct Supervised {
-    launch: Launch,
-    child: Option<Child>,
-    state: ProcessState,
-    restarts: u32,
-    deaths_in_a_row: u32,
-    since: Instant,
-    probed: Instant,
-    start_at: Instant,
-}
 
 /// The processes of one stack.
 pub(crate) struct Supervisor {
@@ -51,47 +39,34 @@ pub(crate) struct Supervisor {
     asked_to_stop: Arc<AtomicUsize>,
 }
 
-/// How long to wait before the start that follows the `deaths`th death in a row.
-fn back_off(deaths: u32) -> Duration {
-    let doubled = FIRST_BACK_OFF.saturating_mul(2_u32.saturating_pow(deaths.saturating_sub(1).min(16)));
-    doubled.min(LONGEST_BACK_OFF)
-}
-
 impl Supervisor {
-    /// A supervisor without processes. SIGINT, SIGTERM and SIGHUP ask it to stop, from now on.
+    /// A supervisor of a stack that is ours; what an earlier one left over is ended first. SIGINT, SIGTERM and SIGHUP
+    /// ask it to stop, from now on.
     pub(crate) fn new(stack: &Stack, console: Console) -> Result<Self> {
+        let supervisor = Self::without_processes(stack, console)?;
+        leftovers::end(&stack.state(), &console);
+        Ok(supervisor)
+    }
+
+    /// A supervisor that only runs commands: the stack's processes are another's.
+    pub(crate) fn without_processes(stack: &Stack, console: Console) -> Result<Self> {
         let asked_to_stop = Arc::new(AtomicUsize::new(0));
-        for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            let asked = Arc::clone(&asked_to_stop);
-            crate::signals::on(number, asked)?;
-        }
-        end_leftovers(&stack.state(), &console);
-        let supervisor = Self {
+        signals::count([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP], Arc::clone(&asked_to_stop))?;
+        Ok(Self {
             console,
             state_file: stack.state(),
             phase: Phase::Starting,
             supervised: Vec::new(),
             written: None,
             asked_to_stop,
-        };
-        Ok(supervisor)
+        })
     }
 
     /// Starts a process and keeps it alive from now on.
     pub(crate) fn start(&mut self, launch: Launch) -> Result<()> {
         rotate_log(&launch.log)?;
         let child = launch.spawn()?;
-        let now = Instant::now();
-        self.supervised.push(Supervised {
-            launch,
-            child: Some(child),
-            state: ProcessState::Starting,
-            restarts: 0,
-            deaths_in_a_row: 0,
-            since: now,
-            probed: now,
-            start_at: now,
-        });
+        self.supervised.push(Supervised::new(launch, child));
         self.report()
     }
 
@@ -140,9 +115,19 @@ impl Supervisor {
 
     /// Runs a command to its end while looking after the processes; asked to stop, it ends the command first.
     pub(crate) fn run(&mut self, what: &str, command: &mut Command) -> Result<ExitStatus> {
-        let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("starting {what}"))?;
+        // A group of its own, so that it ends with all it started.
+        let child = command
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("starting {what}"))?;
+        self.wait_for_child(what, child)
+    }
+
+    /// The same for a command that was started already, in a process group of its own.
+    pub(crate) fn wait_for_child(&mut self, what: &str, mut child: Child) -> Result<ExitStatus> {
         let mut ended = None;
-        let outcome = self.wait_until(what, Duration::from_secs(24 * 3600), |_| {
+        let outcome = self.wait_until(what, LONGEST_COMMAND, |_| {
             ended = child.try_wait()?;
             Ok(ended.is_some())
         });
@@ -150,11 +135,11 @@ impl Supervisor {
             return Ok(status);
         }
         let pid = pid_of(&child);
-        signal(pid, Signal::SIGTERM);
+        signal_group(pid, Signal::SIGTERM);
         let deadline = Instant::now() + Duration::from_secs(5);
         while child.try_wait()?.is_none() {
             if Instant::now() > deadline {
-                child.kill()?;
+                signal_group(pid, Signal::SIGKILL);
             }
             sleep(LOOK_EVERY);
         }
@@ -231,40 +216,10 @@ impl Supervisor {
 
     /// One look: who died, who is due for a start, who has become ready.
     fn look(&mut self) -> Result<()> {
-        for index in 0..self.supervised.len() {
-            self.look_at(index)?;
+        for one in &mut self.supervised {
+            one.look(self.console)?;
         }
         self.report()
-    }
-
-    fn look_at(&mut self, index: usize) -> Result<()> {
-        let console = self.console;
-        let one = &mut self.supervised[index];
-        let now = Instant::now();
-        if let Some(child) = &mut one.child {
-            if let Some(status) = child.try_wait()? {
-                signal_group(pid_of(child), Signal::SIGKILL);
-                one.child = None;
-                one.died(status, now, console);
-            } else if one.state != ProcessState::Running && now >= one.probed + PROBE_EVERY {
-                one.probed = now;
-                if one.launch.probe.is_ready() {
-                    one.state = ProcessState::Running;
-                    console.step(&format!("{} is ready", one.launch.name));
-                }
-            }
-        } else if now >= one.start_at {
-            one.since = now;
-            one.restarts += 1;
-            match one.launch.spawn() {
-                Ok(child) => one.child = Some(child),
-                Err(error) => {
-                    one.start_at = now + LONGEST_BACK_OFF;
-                    console.step(&format!("{error:#}"));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn fail_on_repeated_death(&self) -> Result<()> {
@@ -282,19 +237,18 @@ impl Supervisor {
 
     fn logs_of_unready(&self) -> String {
         let unready = self.supervised.iter().filter(|one| one.state != ProcessState::Running);
-        unready
-            .map(|one| {
-                format!(
-                    "  the end of {}:\n{}",
-                    one.launch.log.display(),
-                    tail(&one.launch.log, LOG_LINES_SHOWN)
-                )
-            })
-            .collect()
+        let logs = unready.map(|one| {
+            format!("  the end of {}:\n{}", one.launch.log.display(), tail(&one.launch.log, LOG_LINES_SHOWN))
+        });
+        logs.collect::<Vec<_>>().concat()
     }
 
     /// Writes the state file when something in it changed.
     fn report(&mut self) -> Result<()> {
+        if self.supervised.is_empty() && self.written.is_none() {
+            // Nothing of ours runs: the file may be another supervisor's.
+            return Ok(());
+        }
         let services = self.supervised.iter().map(Supervised::report).collect();
         let state = State { phase: self.phase, services };
         if self.written.as_ref() != Some(&state) {
@@ -302,73 +256,5 @@ impl Supervisor {
             self.written = Some(state);
         }
         Ok(())
-    }
-}
-
-impl Supervised {
-    fn died(&mut self, status: ExitStatus, now: Instant, console: Console) {
-        self.deaths_in_a_row = if now > self.since + SETTLED_AFTER { 1 } else { self.deaths_in_a_row + 1 };
-        let pause = back_off(self.deaths_in_a_row);
-        self.start_at = now + pause;
-        self.state = if self.deaths_in_a_row >= FAILED_AFTER {
-            ProcessState::Failed
-        } else {
-            ProcessState::Restarting
-        };
-        let name = self.launch.name;
-        console.step(&format!(
-            "{name} died ({status}), starting it again in {:.1} s; its log: {}",
-            pause.as_secs_f64(),
-            self.launch.log.display()
-        ));
-    }
-
-    fn report(&self) -> ProcessReport {
-        let pid = self.child.as_ref().map(pid_of);
-        ProcessReport {
-            name: self.launch.name.to_owned(),
-            pid,
-            started: pid.and_then(started_at),
-            state: self.state,
-            restarts: self.restarts,
-        }
-    }
-}
-
-fn pid_of(child: &Child) -> i32 {
-    // A pid is at most 2^22 on Linux.
-    i32::try_from(child.id()).unwrap_or(i32::MAX)
-}
-
-/// Ends what a supervisor that was killed may have left: processes with the pid and the start time that it wrote down.
-pub(crate) fn end_leftovers(state_file: &Path, console: &Console) {
-    let Some(state) = State::read(state_file) else { return };
-    for service in state.services.iter().rev() {
-        let Some(pid) = service.pid else { continue };
-        let is_it = || service.started.is_some() && started_at(pid) == service.started;
-        if !is_it() {
-            continue;
-        }
-        console.step(&format!("ending {} (pid {pid}), left over from an earlier run", service.name));
-        signal(pid, Signal::SIGTERM);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while is_it() && Instant::now() < deadline {
-            sleep(LOOK_EVERY);
-        }
-        if is_it() {
-            signal_group(pid, Signal::SIGKILL);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn back_off_doubles_up_to_half_a_minute() {
-        let pauses: Vec<u128> = (1..=8).map(|deaths| back_off(deaths).as_millis()).collect();
-        assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
-        assert_eq!(back_off(u32::MAX), LONGEST_BACK_OFF);
     }
 }

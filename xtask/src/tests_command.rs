@@ -1,0 +1,169 @@
+//! `cargo xtask test`: every test there is, against real servers, with one honest line at the end.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::console::Console;
+use crate::lock::{self, Attempt};
+use crate::programs::{self, Profile};
+use crate::stack::{Kind, Stack};
+use crate::supervisor::Supervisor;
+use crate::tally::Tally;
+use crate::{servers, servers_command, status};
+
+/// The command's options.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The long schedules of faults too.
+    #[arg(long)]
+    long: bool,
+    /// Passed on to `cargo test`, such as `-p store` or a test's name.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
+    let mut stack = Stack::locate(Kind::Test);
+    if let Some(pid) = lock::holder(&stack.lock())? {
+        console.step(&format!("using the test servers that run already (supervisor's pid {pid})"));
+        let environment = servers::read_environment(&stack)?;
+        let mut supervisor = Supervisor::without_processes(&stack, console)?;
+        return test(options, &stack, &environment, &mut supervisor, console);
+    }
+    let java = servers::prepare(&mut stack, &console)?;
+    let lock = match lock::try_take(&stack.lock())? {
+        Attempt::Taken(lock) => lock,
+        Attempt::HeldBy(pid) => {
+            anyhow::bail!("test servers were started meanwhile (supervisor's pid {pid}): try again")
+        }
+    };
+    let mut supervisor = Supervisor::new(&stack, console)?;
+    // What earlier runs left behind slows the servers down and proves nothing.
+    stack.wipe()?;
+    let outcome = servers_command::start(&stack, &java, &mut supervisor, console).and_then(|environment| {
+        supervisor.declare_ready()?;
+        test(options, &stack, &environment, &mut supervisor, console)
+    });
+    supervisor.stop_all()?;
+    drop(lock);
+    outcome
+}
+
+fn test(
+    options: &Options,
+    stack: &Stack,
+    environment: &[(String, String)],
+    supervisor: &mut Supervisor,
+    console: Console,
+) -> Result<ExitCode> {
+    console.step("building the programs and the tests");
+    let built = build(options, stack, supervisor)?;
+    console.step("running the tests");
+    let mut tally = Tally::default();
+    let mut succeeded = built;
+    if built {
+        succeeded = run_tests(options, stack, environment, supervisor, &mut tally)?;
+    }
+    if !succeeded {
+        tally.something_else_failed();
+        console.step("cargo test did not succeed; what failed is above");
+    }
+    status::print(&format!("{tally}\n"));
+    Ok(if succeeded && tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The end-to-end tests start the services' binaries, which `cargo test` alone builds only for their own packages.
+fn build(options: &Options, stack: &Stack, supervisor: &mut Supervisor) -> Result<bool> {
+    let mut cargo = programs::cargo(&stack.project);
+    cargo.args(["build", "--workspace", "--bins"]).stdout(std::io::stderr());
+    if !supervisor.run("cargo build", &mut cargo)?.success() {
+        return Ok(false);
+    }
+    let mut cargo = programs::cargo(&stack.project);
+    cargo.args(["test", "--no-run"]).args(scope(&options.arguments)).stdout(std::io::stderr());
+    Ok(supervisor.run("cargo test --no-run", &mut cargo)?.success())
+}
+
+fn run_tests(
+    options: &Options,
+    stack: &Stack,
+    environment: &[(String, String)],
+    supervisor: &mut Supervisor,
+    tally: &mut Tally,
+) -> Result<bool> {
+    let mut cargo = programs::cargo(&stack.project);
+    cargo.args(["test", "--no-fail-fast"]).args(scope(&options.arguments)).args(&options.arguments);
+    cargo.envs(environment.iter().map(|(name, value)| (name, value)));
+    cargo.env("AUDIT_TEST_BIN", programs::folder(Profile::Dev)?);
+    if options.long {
+        cargo.env("AUDIT_TEST_LONG", "1");
+    }
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        cargo.env("RUST_TEST_THREADS", test_threads().to_string());
+    }
+    // A group of its own, so that all of it can be ended.
+    let mut child = cargo
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .context("starting cargo test")?;
+    let output = child.stdout.take().context("the output of cargo test")?;
+    let reader = std::thread::spawn(move || {
+        let mut tally = Tally::default();
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line);
+            tally.read(&line);
+            status::print(&format!("{line}\n"));
+        }
+        tally
+    });
+    let status = supervisor.wait_for_child("cargo test", child)?;
+    *tally = reader.join().ok().context("reading the output of cargo test")?;
+    Ok(status.success())
+}
+
+/// Which packages: what the caller names, else all.
+fn scope(arguments: &[String]) -> Vec<String> {
+    let mut scope = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "-p" || argument == "--package" {
+            scope.push("--package".to_owned());
+            scope.extend(rest.next().cloned());
+        } else if let Some(package) = argument.strip_prefix("--package=") {
+            scope.extend(["--package".to_owned(), package.to_owned()]);
+        }
+    }
+    if scope.is_empty() {
+        scope.push("--workspace".to_owned());
+    }
+    scope
+}
+
+/// Tests wait for servers more than they compute, and share them: a thread a core, within bounds.
+fn test_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_packages_unless_some_are_named() {
+        let scope_of =
+            |arguments: &[&str]| scope(&arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>());
+        assert_eq!(scope_of(&[]), ["--workspace"]);
+        assert_eq!(scope_of(&["some_test"]), ["--workspace"]);
+        assert_eq!(
+            scope_of(&["-p", "store", "--package=bus", "name"]),
+            ["--package", "store", "--package", "bus"]
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! `cargo xtask up` and `down`: the whole product on this machine.
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::console::Console;
+use crate::lock::{self, Attempt, Lock};
+use crate::programs::{self, Profile};
+use crate::servers::{self, Servers};
+use crate::services::{self, PROGRAMS, Trailctl};
+use crate::settings::{self, DATABASE, Settings};
+use crate::stack::{Kind, Stack, write_private};
+use crate::status::{self, Status};
+use crate::supervisor::Supervisor;
+use crate::{detach, dist};
+
+const SERVICES_READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// The command's options.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Return once everything is ready; the stack goes on in the background.
+    #[arg(long)]
+    detach: bool,
+    /// Start from nothing: forget all data, ports and keys of the stack (not the downloads).
+    #[arg(long)]
+    fresh: bool,
+    /// Be the supervisor in the background.
+    #[arg(long, hide = true)]
+    in_background: bool,
+}
+
+/// Runs `up`.
+pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
+    let stack = Stack::locate(Kind::Up);
+    if let Some(pid) = lock::holder(&stack.lock())? {
+        bail!("{}", already_running(pid));
+    }
+    if options.detach {
+        let fresh = options.fresh.then_some("--fresh");
+        let arguments: Vec<&str> = ["up"].into_iter().chain(fresh).collect();
+        detach::start(&stack, &arguments)?;
+        announce(&Stack::locate(Kind::Up), "cargo xtask down stops it and keeps the data.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.in_background {
+        detach::leave_terminal()?;
+    }
+    foreground(options, console)
+}
+
+/// Runs `down`.
+pub(crate) fn down(console: Console) -> Result<ExitCode> {
+    let was_running = detach::stop(&Stack::locate(Kind::Up), &console)?;
+    console.step(if was_running { "everything is stopped; the data stays" } else { "nothing was running" });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn already_running(pid: i32) -> String {
+    format!(
+        "the local stack is running already (supervisor's pid {pid}): cargo xtask status shows it, cargo xtask down stops it"
+    )
+}
+
+fn foreground(options: &Options, console: Console) -> Result<ExitCode> {
+    let mut stack = Stack::locate(Kind::Up);
+    let java = servers::prepare(&mut stack, &console)?;
+    let _lock = take(&stack)?;
+    let mut supervisor = Supervisor::new(&stack, console)?;
+    let outcome = live(options, &stack, &java, &mut supervisor, console);
+    supervisor.stop_all()?;
+    let status_file = stack.dir.join("status.json");
+    if status_file.exists() {
+        fs::remove_file(&status_file)?;
+    }
+    match outcome {
+        Ok(()) => {
+            console.step("stopped; the data stays");
+            Ok(ExitCode::SUCCESS)
+        }
+        // 130: what shells give for a program ended by Ctrl-C.
+        Err(_) if supervisor.is_asked_to_stop() => {
+            console.step("stopped before everything was ready");
+            Ok(ExitCode::from(130))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn take(stack: &Stack) -> Result<Lock> {
+    match lock::try_take(&stack.lock())? {
+        Attempt::Taken(lock) => Ok(lock),
+        Attempt::HeldBy(pid) => bail!("{}", already_running(pid)),
+    }
+}
+
+fn live(
+    options: &Options,
+    stack: &Stack,
+    java: &dist::Java,
+    supervisor: &mut Supervisor,
+    console: Console,
+) -> Result<()> {
+    if options.fresh {
+        console.step("forgetting the data, ports and keys of earlier runs");
+        stack.wipe()?;
+    }
+    let profile = Profile::chosen()?;
+    console.step("building the programs (the first time takes minutes)");
+    programs::build(&stack.project, profile, &PROGRAMS, supervisor)?;
+    let ports: Vec<_> = servers::PORTS.into_iter().chain(services::PORTS).collect();
+    let secrets: Vec<_> = servers::SECRETS.into_iter().chain(settings::SECRETS).collect();
+    let kept = servers::keep(stack, &ports, &secrets, &console)?;
+    let servers = servers::start(stack, &kept, java, supervisor, &console)?;
+    let settings = Settings::new(&servers, &kept)?;
+    write_private(&stack.dir.join("audit.toml"), &settings.toml())?;
+
+    let built = programs::folder(profile)?;
+    let trailctl = Trailctl { program: &built.join("trailctl"), variables: settings.variables(), stack };
+    trailctl.prepare(servers.postgres.url(DATABASE), supervisor, &console)?;
+
+    console.step("starting the ingestor and the API");
+    let bin = stack.dir.join("bin");
+    let ingestor = programs::install(&built.join("ingestor"), &bin)?;
+    supervisor.start(services::ingestor(stack, ingestor, &settings, &kept.ports)?)?;
+    let api = programs::install(&built.join("audit-api"), &bin)?;
+    supervisor.start(services::api(stack, api, &settings, &kept.ports)?)?;
+    supervisor.wait_ready(SERVICES_READY_WITHIN)?;
+
+    let status = Status { tokens: Some(trailctl.tokens(supervisor)?), ..status_of(&servers, &kept.ports) };
+    write_private(&stack.dir.join("status.json"), &(serde_json::to_string_pretty(&status)? + "\n"))?;
+    supervisor.declare_ready()?;
+    if !options.in_background {
+        announce(stack, "Ctrl-C stops everything and keeps the data.")?;
+    }
+    supervisor.run_until_asked_to_stop()
+}
+
+fn status_of(servers: &Servers, ports: &crate::ports::Ports) -> Status {
+    let url = |name: &str| Some(format!("http://127.0.0.1:{}", ports[name]));
+    Status {
+        api: url("api"),
+        kafka: Some(servers.kafka.clone()),
+        schema_registry: Some(servers.registry.clone()),
+        postgres: Some(servers.postgres.url(DATABASE)),
+        ingestor_metrics: url("ingestorMetrics"),
+        api_metrics: url("apiMetrics"),
+        ..Status::down()
+    }
+}
+
+/// Where everything is, and a first request to try.
+fn announce(stack: &Stack, ending: &str) -> Result<()> {
+    let status = status::read(stack)?;
+    let tokens = status.tokens.as_ref().context("a ready stack has tokens")?;
+    let api = status.api.as_deref().unwrap_or_default();
+    let text = format!(
+        "\n{}\nTokens (HS256, for local use; the last three belong to organisation demo):\n  \
+         globalAdmin  {}\n  orgAdmin     {}\n  user         {}\n  producer     {}\n\n\
+         Try:\n  TOKEN=$(cargo xtask status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"tokens\"][\"globalAdmin\"])')\n  \
+         curl -H \"Authorization: Bearer $TOKEN\" '{api}/v1/events?limit=5'\n  \
+         {api}/swagger-ui/ in a browser\n\nLogs: {}\n{ending}\n",
+        status::describe(&status),
+        tokens.global_admin,
+        tokens.org_admin,
+        tokens.user,
+        tokens.producer,
+        stack.logs().display(),
+    );
+    status::print(&text);
+    Ok(())
+}
