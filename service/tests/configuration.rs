@@ -1,0 +1,221 @@
+//! The configuration: file, variables, refusals that name the key.
+
+use std::{fs, path::Path, time::Duration};
+
+use secrecy::ExposeSecret;
+use service::config::{AuditConfig, ConfigError, GapPolicy, load_from};
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn from_variables(pairs: &[(&str, &str)]) -> Result<AuditConfig, ConfigError> {
+    load_from(None, variables(pairs)).map(|loaded| loaded.config)
+}
+
+fn from_text(text: &str) -> Result<AuditConfig, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.toml");
+    fs::write(&file, text).unwrap();
+    load_from(Some(&file), []).map(|loaded| loaded.config)
+}
+
+/// The refusal's text, which must name this key.
+fn refusal(result: Result<AuditConfig, ConfigError>, key: &str) -> String {
+    let text = result.expect_err("it must be refused").to_string();
+    assert!(text.contains(&format!("`{key}`")), "{text} does not name {key}");
+    text
+}
+
+fn example() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../audit.example.toml")).unwrap()
+}
+
+#[test]
+fn the_example_states_the_defaults() {
+    let example = from_text(&example()).unwrap();
+    assert_eq!(format!("{example:#?}"), format!("{:#?}", AuditConfig::default()));
+}
+
+#[test]
+fn the_example_with_its_comments_made_keys_is_accepted() {
+    // A line `# key = value` documents a key without a default; `rules` stands there twice.
+    let uncommented: String = example()
+        .lines()
+        .filter(|line| *line != "rules = []")
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ') && !name.contains('=')) => {
+                format!("{key}\n")
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    // Documented side by side, but HS256 refuses the address of public keys, and the sample secret is too short.
+    let text = uncommented.replace("algorithm = \"HS256\"", "algorithm = \"EdDSA\"").replace("secret = \"…\"\n", "");
+    let config = from_text(&text).unwrap();
+    assert_eq!(config.ingestor.instance_id.as_deref(), Some("audit-ingestor-0"));
+    assert_eq!(config.ingestor.organizations["audit.events.shop"], "shop");
+    assert_eq!(config.kafka.properties["sasl.password"].expose_secret(), "password");
+    assert_eq!(config.retention.assign("Heartbeat1", "audit.events.x"), "short");
+    assert!(config.database.superuser_url.is_some());
+}
+
+#[test]
+fn variables_win_over_the_file_and_take_lists_tables_times_and_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.toml");
+    fs::write(&file, "[ingestor]\nwriters = 1\ngroup = \"of-the-file\"\n").unwrap();
+    let given = variables(&[
+        ("AUDIT_INGESTOR__WRITERS", "4"),
+        ("AUDIT_INGESTOR__TOPICS", "audit.events, shop.orders"),
+        ("AUDIT_INGESTOR__TOPIC_PATTERNS", ""),
+        ("AUDIT_INGESTOR__ORGANIZATIONS", "shop.orders=shop"),
+        ("AUDIT_INGESTOR__ON_GAP", "stop"),
+        ("AUDIT_INGESTOR__SHUTDOWN_DEADLINE", "1m 30s"),
+        ("AUDIT_KAFKA__PROPERTIES", "security.protocol=SSL"),
+        ("AUDIT_DATABASE__INGESTOR_URL", "postgres://u:0123@h/d"),
+        ("AUDIT_TELEMETRY__LISTEN", "127.0.0.1:0"),
+        ("AUDIT_REGISTRY__USERNAME", "u"),
+        ("AUDIT_REGISTRY__PASSWORD", "0123"),
+    ]);
+    let config = load_from(Some(&file), given).unwrap().config;
+    assert_eq!(config.ingestor.writers, 4);
+    assert_eq!(config.ingestor.group, "of-the-file");
+    assert_eq!(config.ingestor.topics, ["audit.events", "shop.orders"]);
+    assert!(config.ingestor.topic_patterns.is_empty());
+    assert_eq!(config.ingestor.organizations["shop.orders"], "shop");
+    assert_eq!(config.ingestor.on_gap, GapPolicy::Stop);
+    assert_eq!(config.ingestor.shutdown_deadline, Duration::from_secs(90));
+    assert_eq!(config.kafka.properties["security.protocol"].expose_secret(), "SSL");
+    assert_eq!(config.registry.password.unwrap().expose_secret(), "0123", "a password of digits stays as it is");
+}
+
+#[test]
+fn other_variables_are_left_alone_and_misspelt_ones_are_warned_of() {
+    let loaded = load_from(
+        None,
+        variables(&[
+            ("AUDIT_TEST_POSTGRES", "x"),
+            ("AUDIT_CONFIG", "x"),
+            ("AUDIT_API_SERVICE_HOST", "10.0.0.1"),
+            ("AUDIT_API_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("AUDIT_KAFKA_BOOTSTRAP_SERVERS", "x"),
+            ("PATH", "/bin"),
+        ]),
+    )
+    .unwrap();
+    assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains("AUDIT_KAFKA_BOOTSTRAP_SERVERS"));
+}
+
+#[test]
+fn unknown_keys_are_refused_in_the_file_and_in_variables() {
+    let text = refusal(from_text("[ingestor]\ntopic = \"x\"\n"), "ingestor");
+    assert!(text.contains("unknown field `topic`"), "{text}");
+    refusal(from_variables(&[("AUDIT_INGESTOR__TOPIC", "x")]), "ingestor");
+    let text = from_text("[ingester]\n").unwrap_err().to_string();
+    assert!(text.contains("ingester"), "{text}");
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_names_its_key_and_not_its_value() {
+    let text = refusal(from_text("[ingestor]\nwriters = \"hunter2\"\n"), "ingestor.writers");
+    assert!(!text.contains("hunter2"), "{text}");
+    let text = refusal(from_text("[database]\napi_url = [\"hunter2\"]\n"), "database.api_url");
+    assert!(!text.contains("hunter2"), "{text}");
+    refusal(from_text("[ingestor]\nshutdown_deadline = \"soon\"\n"), "ingestor.shutdown_deadline");
+    refusal(from_text("[auth]\nalgorithm = \"none\"\n"), "auth.algorithm");
+    refusal(from_text("[api]\nlisten = \"nowhere\"\n"), "api.listen");
+}
+
+#[test]
+fn broken_toml_names_the_file() {
+    let text = from_text("[ingestor\n").unwrap_err().to_string();
+    assert!(text.contains("audit.toml"), "{text}");
+    let text = load_from(Some(Path::new("no/such.toml")), []).unwrap_err().to_string();
+    assert!(text.contains("no/such.toml"), "{text}");
+}
+
+#[test]
+fn a_subscription_that_takes_the_dead_letters_is_refused() {
+    refusal(from_text("[ingestor]\ntopics = [\"audit.events\", \"audit.dlq\"]\n"), "ingestor.topics");
+    refusal(from_text("[ingestor]\ntopic_patterns = [\"^audit\\\\..*\"]\n"), "ingestor.topic_patterns[0]");
+    // Moved out of the way of the pattern, it is fine; moved into the default one's, it is not.
+    from_text("[ingestor]\ntopic_patterns = [\"^audit\\\\..*\"]\n[dead_letters]\ntopic = \"dlq\"\n").unwrap();
+    refusal(from_text("[dead_letters]\ntopic = \"audit.events.dlq\"\n"), "ingestor.topic_patterns[0]");
+}
+
+#[test]
+fn patterns_must_be_ones_that_kafka_takes_for_patterns() {
+    refusal(from_text("[ingestor]\ntopic_patterns = [\"audit.*\"]\n"), "ingestor.topic_patterns[0]");
+    refusal(from_text("[ingestor]\ntopic_patterns = [\"^audit(\"]\n"), "ingestor.topic_patterns[0]");
+    refusal(from_text("[ingestor]\ntopics = []\ntopic_patterns = []\n"), "ingestor.topics");
+}
+
+#[test]
+fn a_retention_rule_must_name_a_class_that_exists() {
+    let text = refusal(from_text("[retention]\nrules = [{ event_type = \"A*\", class = \"gone\" }]\n"), "retention");
+    assert!(text.contains("gone"), "{text}");
+    let config = from_text(
+        "[retention]\nrules = [{ event_type = \"A*\", class = \"short\" }]\n[retention.classes]\nshort = { keep = \"90 days\" }\n",
+    )
+    .unwrap();
+    assert_eq!(config.retention.assign("Ab", "audit.events"), "short");
+}
+
+#[test]
+fn a_secret_that_could_be_guessed_is_refused_and_never_printed() {
+    let text = refusal(from_text("[auth]\nsecret = \"0123456789012345678901234567890\"\n"), "auth.secret");
+    assert!(!text.contains("0123456789"), "{text}");
+    let config = from_text("[auth]\nsecret = \"01234567890123456789012345678901\"\n").unwrap();
+    assert!(!format!("{config:?}").contains("0123456789"));
+}
+
+#[test]
+fn nothing_secret_is_printed() {
+    let config = from_variables(&[
+        ("AUDIT_DATABASE__API_URL", "postgres://audit_api:hunter2@h/d"),
+        ("AUDIT_KAFKA__PROPERTIES", "sasl.password=hunter2"),
+        ("AUDIT_REGISTRY__USERNAME", "u"),
+        ("AUDIT_REGISTRY__PASSWORD", "hunter2"),
+    ])
+    .unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_shared_secret_and_public_keys_exclude_each_other() {
+    refusal(from_text("[auth]\njwks_url = \"https://x/keys\"\n"), "auth.jwks_url");
+    let config = from_text("[auth]\nalgorithm = \"RS256\"\nissuer = \"i\"\naudience = \"a\"\n").unwrap();
+    refusal(config.auth.require().map(|()| AuditConfig::default()), "auth.jwks_url");
+    refusal(from_text("[auth]\nroles_claim = \"roles\"\n"), "auth.roles_claim");
+}
+
+#[test]
+fn properties_that_promises_rest_on_cannot_be_overridden() {
+    for property in ["enable.idempotence", "acks", "check.crcs", "isolation.level", "auto.offset.reset", "group.id"] {
+        let text = format!("[kafka.properties]\n\"{property}\" = \"x\"\n");
+        refusal(from_text(&text), &format!("kafka.properties.\"{property}\""));
+    }
+}
+
+#[test]
+fn a_missing_key_is_named_with_its_variable() {
+    let config = from_text("").unwrap();
+    let text = config.database.ingestor_url().unwrap_err().to_string();
+    assert!(text.contains("database.ingestor_url") && text.contains("AUDIT_DATABASE__INGESTOR_URL"), "{text}");
+    assert!((service::Service::INGESTOR.require)(&config).is_err());
+    assert!((service::Service::AUDIT_API.require)(&config).is_err());
+}
+
+#[test]
+fn numbers_and_times_stay_within_sense() {
+    refusal(from_text("[ingestor]\nwriters = 0\n"), "ingestor.writers");
+    refusal(from_text("[ingestor]\nbatch_max_records = 0\n"), "ingestor.batch_max_records");
+    refusal(from_text("[api]\npool_size = 0\n"), "api.pool_size");
+    refusal(from_text("[api]\nheartbeat = \"0s\"\n"), "api.heartbeat");
+    refusal(from_text("[telemetry]\ntrace_ratio = 2.0\n"), "telemetry.trace_ratio");
+    refusal(from_text("[telemetry]\nlog_filter = \"x=[\"\n"), "telemetry.log_filter");
+    refusal(from_text("[auth]\nleeway = \"1h\"\n"), "auth.leeway");
+    refusal(from_text("[registry]\nurl = \"localhost:8081\"\n"), "registry.url");
+}
