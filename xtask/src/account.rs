@@ -74,7 +74,9 @@ pub(crate) fn make_reachable(project: &Path, account: Option<&Account>, console:
     }
     let Some(account) = account else { return Ok(()) };
     if stack.exists() {
-        if can_enter(account, &stack)? {
+        // Where the link leads, not the way through the folders above it.
+        let real = fs::canonicalize(&stack).with_context(|| format!("resolving {}", stack.display()))?;
+        if can_enter(account, &real)? {
             return Ok(());
         }
         bail!(

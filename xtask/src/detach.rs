@@ -71,8 +71,6 @@ fn follow(stack: &Stack, child: &mut Child, log_path: &Path) -> Result<()> {
 }
 
 fn is_ready(stack: &Stack, pid: u32) -> Result<bool> {
-    // The folder may move while the machine is being provisioned.
-    let stack = Stack::locate(stack.kind);
     let ours = lock::holder(&stack.lock())? == i32::try_from(pid).ok();
     Ok(ours && State::read(&stack.state()).is_some_and(|state| state.phase == Phase::Ready))
 }

@@ -50,6 +50,9 @@ pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
         if let Some(pid) = lock::holder(&stack.lock())? {
             console.step(&format!("the test servers are running already (supervisor's pid {pid})"));
         } else {
+            // Here, not in the background: sudo may have to ask for a password.
+            let mut stack = stack;
+            servers::prepare(&mut stack, &console)?;
             detach::start(&stack, &["servers"])?;
         }
         print_environment(&servers::read_environment(&Stack::locate(Kind::Test))?);

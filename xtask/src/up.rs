@@ -42,8 +42,11 @@ pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
     if options.detach {
         let fresh = options.fresh.then_some("--fresh");
         let arguments: Vec<&str> = ["up"].into_iter().chain(fresh).collect();
+        // Here, not in the background: sudo may have to ask for a password.
+        let mut stack = stack;
+        servers::prepare(&mut stack, &console)?;
         detach::start(&stack, &arguments)?;
-        announce(&Stack::locate(Kind::Up), "cargo xtask down stops it and keeps the data.")?;
+        announce(&stack, "cargo xtask down stops it and keeps the data.")?;
         return Ok(ExitCode::SUCCESS);
     }
     if options.in_background {
