@@ -1,1 +1,106 @@
-//! A request's way out: request, filter, query, stream.
+//! A request's way out: request → filter → query → stream.
+//!
+//! [`router`] is the route table, `endpoints` has one endpoint a file, [`request`] turns raw parameters into checked
+//! ones, [`walk`] goes through the store chunk by chunk, [`respond`] writes the answer. [`auth`] says who asks,
+//! [`access`] is where accesses will be recorded.
+
+pub mod access;
+pub mod auth;
+pub mod endpoints;
+pub mod head;
+pub mod limits;
+pub mod measure;
+pub mod observe;
+pub mod openapi;
+pub mod request;
+pub mod respond;
+pub mod router;
+pub mod state;
+pub mod walk;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use service::{Condition, Context, config::ConfigError, http};
+use shared::clock::SystemClock;
+use store::{DatabaseUrl, Reader};
+use tokio::net::TcpListener;
+
+use crate::{
+    auth::{Authenticator, Jwks},
+    state::Api,
+};
+
+/// The name that the database shows for our connections.
+const APPLICATION: &str = "audit-api";
+/// Time between two looks at the database for readiness.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Runs the API until a stop is requested and every request has been answered.
+pub async fn run(context: Context) -> anyhow::Result<()> {
+    let settings = context.config.api.clone();
+    let (database, tokens) = (context.health.condition("database"), context.health.condition("tokens"));
+    let clock = Arc::new(SystemClock);
+    let authenticator = Authenticator::new(&context.config.auth, clock.clone())?;
+    let url = DatabaseUrl::new(context.config.database.api_url()?.expose_secret());
+    let reader = connect(&url, settings.pool_size, &context).await?;
+    let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+        ConfigError::key("api.listen", format!("cannot listen on {}: {error}", settings.listen))
+    })?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+
+    match authenticator.jwks() {
+        None => tokens.met(),
+        Some(jwks) => {
+            drop(tokio::spawn(keep_keys(Arc::clone(jwks), context.config.auth.jwks_refresh, tokens)))
+        }
+    }
+    tokio::spawn(watch_database(reader.clone(), database));
+    let limits =
+        http::Limits { max_connections: settings.max_connections, header_timeout: settings.header_timeout };
+    let api = Api::new(reader, authenticator, settings, clock, context.shutdown.clone());
+    let router = router::router(api, context.health.clone(), context.metrics.clone());
+    http::serve(listener, router, limits, context.shutdown).await.context("the HTTP listener failed")
+}
+
+/// Waits for the database; a schema that this build does not know ends the start.
+async fn connect(url: &DatabaseUrl, connections: usize, context: &Context) -> anyhow::Result<Reader> {
+    let mut pause = Duration::from_millis(200);
+    loop {
+        match Reader::connect(url, connections, APPLICATION).await {
+            Ok(reader) => return Ok(reader),
+            Err(error) if error.is_transient() && !context.shutdown.is_requested() => {
+                tracing::warn!(%error, "the database cannot be reached; trying again");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(PROBE),
+            () = context.shutdown.requested() => anyhow::bail!("asked to stop before the database could be reached"),
+        }
+    }
+}
+
+async fn watch_database(reader: Reader, condition: Condition) {
+    loop {
+        match reader.head().await {
+            Ok(_) => condition.met(),
+            Err(error) => condition.unmet(error.to_string()),
+        }
+        tokio::time::sleep(PROBE).await;
+    }
+}
+
+/// Fetches the public keys, soon again until they are known, then from time to time.
+async fn keep_keys(jwks: Arc<Jwks>, every: Duration, condition: Condition) {
+    loop {
+        let known = jwks.refresh().await;
+        if known {
+            condition.met();
+        } else {
+            condition.unmet("the public keys were never fetched");
+        }
+        tokio::time::sleep(if known { every } else { PROBE.min(every) }).await;
+    }
+}

@@ -1,3 +1,12 @@
-//! A request's way out: request, filter, query, stream.
+//! `audit-api`: answers queries and replays over HTTP.
 
-fn main() {}
+use std::process::ExitCode;
+
+use service::Service;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    service::run(Service::AUDIT_API, audit_api::run)
+}

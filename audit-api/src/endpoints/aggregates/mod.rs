@@ -1,0 +1,5 @@
+//! `/v1/aggregates`
+
+pub(super) mod history;
+pub(super) mod replay;
+mod resolve;

@@ -1,0 +1,47 @@
+//! `GET /v1/events/{eventId}`
+
+use std::sync::Arc;
+
+use axum::{body::Body, extract::State, http::Response};
+use uuid::Uuid;
+
+use crate::{
+    endpoints::Asked,
+    measure,
+    openapi::EventDocument,
+    request::{Media, negotiate, path::Segments},
+    respond::{self, Problem},
+    state::Api,
+};
+
+/// One event
+#[utoipa::path(
+    get, path = "/v1/events/{eventId}", operation_id = "findEvent", tag = "Events",
+    params(("eventId" = Uuid, Path, description = "The producer's id of the event.")),
+    responses((status = 200, description = "The event.", body = EventDocument, content_type = "application/json"))
+)]
+pub(crate) async fn find(
+    State(api): State<Arc<Api>>,
+    asked: Asked,
+    Segments(event_id): Segments<String>,
+) -> Result<Response<Body>, Problem> {
+    let scope = asked.caller.events()?;
+    asked.parameters.finish()?;
+    negotiate(&asked.headers, &[Media::Json])?;
+    let event_id = parse(&event_id)?;
+    let event = measure::query("find", api.reader.find_event(&scope, event_id)).await?;
+    let event = event.ok_or_else(|| Problem::not_found("event of this id"))?;
+    let mut body = Vec::new();
+    event.view().write_json(&mut body);
+    let mut response = respond::data(Media::Json.name(), body);
+    response.extensions_mut().insert(respond::page::Rows(1));
+    Ok(response)
+}
+
+/// An id in its hyphenated form, in any case (semantics.md 1).
+fn parse(text: &str) -> Result<Uuid, Problem> {
+    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+    text.parse().ok().filter(|_| hyphenated).ok_or_else(|| {
+        Problem::parameter("eventId", "is not a UUID such as 0191d4c6-7d5e-7c1a-b1a2-0f5f6f1c2d3e")
+    })
+}

@@ -1,0 +1,4 @@
+//! `/v1/events`
+
+pub(super) mod find;
+pub(super) mod list;

@@ -1,0 +1,35 @@
+//! One endpoint a file: its parameters, its documentation, its handler.
+
+mod aggregates;
+mod asked;
+mod dead_letters;
+mod events;
+mod fallback;
+mod health;
+mod ledger;
+mod replay;
+mod stream;
+
+pub use asked::Asked;
+pub use fallback::{method_not_allowed, not_found, panicked};
+pub(crate) use health::{__path_live, __path_metrics, __path_ready};
+
+use std::sync::Arc;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::state::Api;
+
+/// Every route under `/v1`.
+pub fn v1() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(events::list::list))
+        .routes(routes!(events::find::find))
+        .routes(routes!(aggregates::history::history))
+        .routes(routes!(aggregates::replay::replay))
+        .routes(routes!(replay::replay))
+        .routes(routes!(stream::stream))
+        .routes(routes!(ledger::record))
+        .routes(routes!(dead_letters::list::list))
+        .routes(routes!(dead_letters::find::find))
+}

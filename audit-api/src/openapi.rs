@@ -1,0 +1,312 @@
+//! The OpenAPI 3.1 document: derived from the endpoints, completed with what holds for all of them, committed as
+//! `audit-api/openapi.json` and compared by a test.
+
+use std::sync::Arc;
+
+use shared::problem::ProblemType;
+use utoipa::{
+    Modify, OpenApi, ToSchema,
+    openapi::{
+        Content, Ref, RefOr, Response, ResponseBuilder,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{endpoints, respond::ProblemDocument, state::Api};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Audit trail",
+        description = "An immutable history of events: query it, replay it, follow it.\n\nErrors are `application/problem+json` (RFC 9457) with a type from a closed list. Every answer carries `X-Request-Id`. Unknown parameters are refused.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(endpoints::live, endpoints::ready, endpoints::metrics),
+    components(schemas(ProblemDocument)),
+    security(("bearer" = [])),
+    tags(
+        (name = "Events", description = "Events by id and by filter."),
+        (name = "Aggregates", description = "The history of one thing."),
+        (name = "Streams", description = "Replays and the live tail."),
+        (name = "Ledger", description = "What became of each Kafka record."),
+        (name = "Dead letters", description = "Records that are no events, and why."),
+        (name = "Operation", description = "Health and metrics.")
+    ),
+    modifiers(&Bearer, &Problems)
+)]
+struct Document;
+
+/// An event.
+#[derive(ToSchema)]
+#[schema(as = Event, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct EventDocument {
+    /// The producer's id of the event.
+    event_id: uuid::Uuid,
+    /// What happened.
+    #[schema(example = "OrderPlaced")]
+    event_type: String,
+    /// The aggregate's id.
+    #[schema(example = "order-1")]
+    aggregate_id: String,
+    /// The aggregate's kind.
+    #[schema(example = "Order")]
+    aggregate_type: String,
+    /// When it happened (RFC 3339, UTC, six decimals).
+    #[schema(format = DateTime, example = "2025-11-20T12:00:00.123456Z")]
+    timestamp: String,
+    /// The producer's count per aggregate, from 1; 0 = unversioned.
+    #[schema(minimum = 0)]
+    version: i32,
+    /// What the producer said, byte for byte less insignificant whitespace.
+    #[schema(value_type = Object)]
+    payload: (),
+    /// Correlation, user, source, organisation and more.
+    metadata: std::collections::HashMap<String, String>,
+    /// When it was stored.
+    #[schema(format = DateTime)]
+    recorded_at: String,
+    /// Its place in the store: opaque; `after` and `Last-Event-ID` take it.
+    #[schema(example = "1:42")]
+    position: String,
+}
+
+/// Where a list stands.
+#[derive(ToSchema)]
+#[schema(as = PageInfo, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+struct PageInfoDocument {
+    /// The limit that held.
+    limit: u32,
+    /// What `cursor` takes for the next page; null = there is none.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
+    /// How many there are, when `count` was given.
+    #[schema(required = false, nullable = false)]
+    total: Option<u64>,
+}
+
+/// A page of events.
+#[derive(ToSchema)]
+#[schema(as = EventPage)]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct EventPageDocument {
+    data: Vec<EventDocument>,
+    page: PageInfoDocument,
+}
+
+/// Gaps and forks of a whole aggregate, at most 100 of each.
+#[derive(ToSchema)]
+#[schema(as = Integrity)]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+struct IntegrityDocument {
+    /// Missing versions: first and last.
+    #[schema(example = json!([[3, 5]]))]
+    gaps: Vec<Vec<i32>>,
+    /// Versions that several events have.
+    #[schema(example = json!([7]))]
+    forks: Vec<i32>,
+}
+
+/// A page of a history.
+#[derive(ToSchema)]
+#[schema(as = History)]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct HistoryDocument {
+    data: Vec<EventDocument>,
+    page: PageInfoDocument,
+    /// On the first page.
+    #[schema(required = false, nullable = false)]
+    integrity: Option<IntegrityDocument>,
+}
+
+/// What became of a Kafka record.
+#[derive(ToSchema)]
+#[schema(as = Record, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct RecordDocument {
+    cluster: String,
+    topic: String,
+    partition: i32,
+    incarnation: i32,
+    offset: i64,
+    state: RecordStateWord,
+    /// The kind, of what is no event.
+    #[schema(required = false, nullable = false)]
+    kind: Option<String>,
+    /// Why it is dead-lettered.
+    #[schema(required = false, nullable = false)]
+    reason: Option<String>,
+    /// Where in the record it is wrong.
+    #[schema(required = false, nullable = false)]
+    pointer: Option<String>,
+    #[schema(required = false, nullable = false)]
+    event_id: Option<uuid::Uuid>,
+    #[schema(required = false, nullable = false)]
+    event: Option<EventDocument>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = RecordState, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "the words of the OpenAPI document")]
+enum RecordStateWord {
+    Stored,
+    Duplicate,
+    DeadLettered,
+    Skipped,
+    NotRead,
+}
+
+/// A record that is no event.
+#[derive(ToSchema)]
+#[schema(as = DeadLetter, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct DeadLetterDocument {
+    #[schema(example = "1:42")]
+    id: String,
+    cluster: String,
+    topic: String,
+    partition: i32,
+    incarnation: i32,
+    offset: i64,
+    /// Where it was refused.
+    stage: String,
+    /// Why.
+    reason: String,
+    /// Where in the record, a JSON Pointer; empty = the whole.
+    pointer: String,
+    /// A sentence with the remedy.
+    detail: String,
+    #[schema(required = false, nullable = false)]
+    event_id: Option<uuid::Uuid>,
+    #[schema(format = DateTime)]
+    recorded_at: String,
+    /// When it was published to the dead-letter topic.
+    #[schema(format = DateTime, required = true)]
+    published_at: Option<String>,
+    /// The original record, bytes as base64; only for one dead letter, and only for roles that see payloads.
+    #[schema(required = false, nullable = false)]
+    record: Option<OriginalRecordDocument>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = OriginalRecord, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+struct OriginalRecordDocument {
+    #[schema(required = true)]
+    key: Option<String>,
+    #[schema(required = true)]
+    value: Option<String>,
+    headers: Vec<RecordHeaderDocument>,
+    #[schema(required = true)]
+    timestamp_ms: Option<i64>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = RecordHeader)]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+struct RecordHeaderDocument {
+    name: String,
+    #[schema(required = true)]
+    value: Option<String>,
+}
+
+/// A page of dead letters.
+#[derive(ToSchema)]
+#[schema(as = DeadLetterPage)]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct DeadLetterPageDocument {
+    data: Vec<DeadLetterDocument>,
+    page: PageInfoDocument,
+}
+
+/// The document of these routes, or of all of them.
+pub fn router() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Document::openapi()).merge(endpoints::v1())
+}
+
+/// The finished document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    finish(router().into_openapi())
+}
+
+/// Completes what the routes have declared.
+pub fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    Bearer.modify(&mut document);
+    Problems.modify(&mut document);
+    document
+}
+
+/// The document as it is served and committed.
+pub fn to_json(document: &utoipa::openapi::OpenApi) -> String {
+    let mut text = document.to_pretty_json().expect("the document is plain data");
+    text.push('\n');
+    text
+}
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("A JWT in the header `Authorization: Bearer <token>`; never in the address."))
+            .build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.security_schemes.insert("bearer".to_owned(), RefOr::T(SecurityScheme::Http(scheme)));
+    }
+}
+
+/// The problems that every operation may answer with.
+struct Problems;
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        for kind in ProblemType::ALL {
+            let response = components.responses.entry(component(kind.status()));
+            response.or_insert_with(|| RefOr::T(problem(kind.status())));
+        }
+        for (path, item) in &mut document.paths.paths {
+            if let Some(operation) = &mut item.get {
+                complete(path, operation);
+            }
+        }
+    }
+}
+
+fn component(status: u16) -> String {
+    format!("Problem{status}")
+}
+
+fn problem(status: u16) -> Response {
+    let titles: Vec<_> = ProblemType::ALL
+        .into_iter()
+        .filter(|kind| kind.status() == status)
+        .map(|kind| format!("`{}`: {}", kind.slug(), kind.title()))
+        .collect();
+    ResponseBuilder::new()
+        .description(titles.join("; "))
+        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .build()
+}
+
+fn complete(path: &str, operation: &mut Operation) {
+    let mut statuses = vec![400, 413, 414, 431, 500, 503];
+    if path.starts_with("/v1/") {
+        statuses.extend([401, 403, 406, 422]);
+    }
+    if path.contains('{') {
+        statuses.push(404);
+    }
+    if path.starts_with("/v1/aggregates/") {
+        statuses.push(409);
+    }
+    for status in statuses {
+        let response = operation.responses.responses.entry(status.to_string());
+        response.or_insert_with(|| RefOr::Ref(Ref::from_response_name(component(status))));
+    }
+}

@@ -1,0 +1,120 @@
+//! Cursors of the lists that `shared::cursor` does not know: histories and dead letters. The same form: the sort key
+//! and a hash of what was asked for, so that a cursor only continues its own list (semantics.md 7).
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use shared::{filter::PageKey, position::Position, timestamp::Timestamp};
+use store::{AggregateKey, HistoryKey, HistoryRange};
+
+use crate::respond::Problem;
+
+/// Bytes of the hash that a cursor carries: enough to tell two requests apart by accident.
+const HASH_BYTES: usize = 8;
+
+/// What a list was asked for, as a short text.
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Of a history.
+    pub fn of_history(key: &AggregateKey, range: &HistoryRange) -> Self {
+        Self::of(&[&format!("{key:?}"), &format!("{range:?}")])
+    }
+
+    /// Of any list: the parts must tell it apart from every other.
+    pub fn of(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(URL_SAFE_NO_PAD.encode(&hash.finalize()[..HASH_BYTES]))
+    }
+}
+
+/// Three numbers of at most 64 bits and a fingerprint, as one opaque word.
+fn encode(kind: &str, numbers: &[i64], fingerprint: &Fingerprint) -> String {
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    URL_SAFE_NO_PAD.encode(format!("{kind}/{}/{}", numbers.join("/"), fingerprint.0))
+}
+
+fn decode<const N: usize>(kind: &str, text: &str, fingerprint: &Fingerprint) -> Result<[i64; N], Problem> {
+    let malformed = Problem::invalid_cursor;
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| malformed())?;
+    let text = String::from_utf8(bytes).map_err(|_| malformed())?;
+    let parts: Vec<&str> = text.split('/').collect();
+    let (Some((&own, rest)), true) = (parts.split_first(), parts.len() == N + 2) else {
+        return Err(malformed());
+    };
+    let (given, numbers) = rest.split_last().ok_or_else(malformed)?;
+    if own != kind || *given != fingerprint.0 {
+        return Err(Problem::cursor_mismatch());
+    }
+    let mut read = [0; N];
+    for (slot, number) in read.iter_mut().zip(numbers) {
+        *slot = number.parse().map_err(|_| malformed())?;
+    }
+    Ok(read)
+}
+
+/// A time that a row may have: what a cursor says is a caller's word.
+fn time(micros: i64) -> Result<Timestamp, Problem> {
+    let time = Timestamp::from_micros(micros);
+    if (Timestamp::MIN..=Timestamp::MAX).contains(&time) { Ok(time) } else { Err(Problem::invalid_cursor()) }
+}
+
+/// Reads a cursor of the event lists.
+pub fn read_page(text: &str, fingerprint: &str) -> Result<PageKey, Problem> {
+    let key = shared::cursor::decode(text, fingerprint)?;
+    if let PageKey::Time(at, _) = key {
+        time(at.as_micros())?;
+    }
+    Ok(key)
+}
+
+/// The cursor behind an event of a history.
+pub fn of_history(key: &HistoryKey, fingerprint: &Fingerprint) -> String {
+    let numbers = [i64::from(key.version), key.recorded_at.as_micros(), i64::from(key.log_id), key.offset];
+    encode("h", &numbers, fingerprint)
+}
+
+/// The event that a history goes on after.
+pub fn read_history(text: &str, fingerprint: &Fingerprint) -> Result<HistoryKey, Problem> {
+    let [version, recorded_at, log_id, offset] = decode("h", text, fingerprint)?;
+    let small = |number| i32::try_from(number).map_err(|_| Problem::cursor_mismatch());
+    Ok(HistoryKey {
+        version: small(version)?,
+        recorded_at: time(recorded_at)?,
+        log_id: small(log_id)?,
+        offset,
+    })
+}
+
+/// The cursor behind a dead letter.
+pub fn of_dead_letter((recorded_at, position): (Timestamp, Position), fingerprint: &Fingerprint) -> String {
+    encode("d", &[recorded_at.as_micros(), i64::from(position.log_id), position.offset], fingerprint)
+}
+
+/// The dead letter that the list goes on after.
+pub fn read_dead_letter(text: &str, fingerprint: &Fingerprint) -> Result<(Timestamp, Position), Problem> {
+    let [recorded_at, log_id, offset] = decode("d", text, fingerprint)?;
+    let log_id = i32::try_from(log_id).map_err(|_| Problem::cursor_mismatch())?;
+    Ok((time(recorded_at)?, Position { log_id, offset }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_only_continues_its_own_list() {
+        let (one, other) = (Fingerprint::of(&["a", "b"]), Fingerprint::of(&["ab"]));
+        let place = (Timestamp::from_micros(5), Position { log_id: 1, offset: 2 });
+        let cursor = of_dead_letter(place, &one);
+        assert_eq!(read_dead_letter(&cursor, &one).ok(), Some(place));
+        assert!(read_dead_letter(&cursor, &other).is_err());
+        assert!(read_history(&cursor, &one).is_err());
+        for broken in ["", "x", "AAAA", &cursor[1..], &format!("{cursor}A")] {
+            assert!(read_dead_letter(broken, &one).is_err(), "{broken}");
+        }
+    }
+}

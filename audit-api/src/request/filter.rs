@@ -1,0 +1,93 @@
+//! The filters that lists, tails and replays share (semantics.md 7).
+
+use shared::{
+    filter::{EventFilter, Pattern},
+    scope::Scope,
+};
+use utoipa::IntoParams;
+
+use super::Parameters;
+use crate::{auth::Forbidden, respond::Problem};
+
+/// The aggregate type of the records of accesses: left out unless asked for by type (semantics.md 12).
+pub const ACCESS_TYPE: &str = "AuditAccess";
+
+/// The documentation of the filters; [`read`] is what reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the parameters of the OpenAPI document")]
+pub struct FilterParameters {
+    /// Event time, inclusive (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime, example = "2025-11-20T00:00:00Z")]
+    from: Option<String>,
+    /// Event time, exclusive.
+    #[param(value_type = Option<String>, format = DateTime, example = "2025-11-21T00:00:00Z")]
+    to: Option<String>,
+    /// Time of recording, inclusive.
+    #[param(value_type = Option<String>, format = DateTime)]
+    recorded_from: Option<String>,
+    /// Time of recording, exclusive.
+    #[param(value_type = Option<String>, format = DateTime)]
+    recorded_to: Option<String>,
+    /// What happened; `*` stands for any run of characters. Repeated values are "or", as for every filter.
+    #[param(style = Form, explode, min_length = 1, max_length = 2048, example = json!(["OrderPlaced"]))]
+    event_type: Option<Vec<String>>,
+    /// The kind of aggregate; `*` as above. Records of accesses (`AuditAccess`) come only when asked for here.
+    #[param(style = Form, explode)]
+    aggregate_type: Option<Vec<String>>,
+    /// The aggregate.
+    #[param(style = Form, explode)]
+    aggregate_id: Option<Vec<String>>,
+    /// Who did it (`metadata.userId`).
+    #[param(style = Form, explode)]
+    user_id: Option<Vec<String>>,
+    /// Whose it is; empty = events without an organisation. It narrows what you may see and never widens it.
+    #[param(style = Form, explode)]
+    organization_id: Option<Vec<String>>,
+    /// `metadata.source`
+    #[param(style = Form, explode)]
+    source: Option<Vec<String>>,
+    /// `metadata.action`
+    #[param(style = Form, explode)]
+    action: Option<Vec<String>>,
+    /// `metadata.correlationId`
+    #[param(style = Form, explode)]
+    correlation_id: Option<Vec<String>>,
+    /// `metadata.causationId`
+    #[param(style = Form, explode)]
+    causation_id: Option<Vec<String>>,
+}
+
+/// Takes the filters out of the parameters.
+pub fn read(parameters: &mut Parameters) -> Result<EventFilter, Problem> {
+    let (from, to) = parameters.range("from", "to")?;
+    let (recorded_from, recorded_to) = parameters.range("recordedFrom", "recordedTo")?;
+    Ok(EventFilter {
+        from,
+        to,
+        recorded_from,
+        recorded_to,
+        event_type: patterns(parameters, "eventType")?,
+        aggregate_type: patterns(parameters, "aggregateType")?,
+        aggregate_id: parameters.many("aggregateId")?,
+        user_id: parameters.many("userId")?,
+        organization_id: parameters.many_or_empty("organizationId"),
+        source: parameters.many("source")?,
+        action: parameters.many("action")?,
+        correlation_id: parameters.many("correlationId")?,
+        causation_id: parameters.many("causationId")?,
+    })
+}
+
+fn patterns(parameters: &mut Parameters, name: &'static str) -> Result<Vec<Pattern>, Problem> {
+    Ok(parameters.many(name)?.iter().map(|text| Pattern::parse(text)).collect())
+}
+
+/// Refuses a filter that names an organisation outside the caller's scope (semantics.md 12).
+pub fn within(scope: &Scope, organizations: &[String]) -> Result<(), Forbidden> {
+    if organizations.iter().all(|organization| scope.allows(organization)) {
+        Ok(())
+    } else {
+        Err(Forbidden::OtherOrganization)
+    }
+}

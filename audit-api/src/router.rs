@@ -1,0 +1,78 @@
+//! The route table and the layers around it, outermost first: observe, catch panics, bounds, compression, then for
+//! `/v1` authentication and the place of access recording.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{Extensions, HeaderMap, Response, StatusCode, Version, header},
+    middleware::{self, Next},
+    response::IntoResponse as _,
+    routing::get,
+};
+use service::{Health, health, metrics::Metrics};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{Predicate as _, SizeAbove},
+    },
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{access, endpoints, limits, observe, openapi, respond::Problem, state::Api};
+
+/// Marks an answer that goes on live: compression would hold back what must arrive at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Live;
+
+/// The whole API as one service.
+pub fn router(api: Arc<Api>, health: Health, metrics: Metrics) -> Router {
+    let document = openapi::to_json(&openapi::document());
+    let v1: OpenApiRouter<Arc<Api>> = endpoints::v1()
+        .route_layer(middleware::from_fn(access::record))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authenticate));
+    let (v1, _) = v1.split_for_parts();
+    let swagger = SwaggerUi::new("/swagger-ui").config(Config::from("/openapi.json"));
+    let bounds = limits::Limits::new(&api.settings);
+    Router::new()
+        .merge(v1)
+        .route("/openapi.json", get(move || openapi_json(document.clone())))
+        .with_state(api)
+        .merge(health::routes(health, metrics))
+        .merge(swagger)
+        .fallback(endpoints::not_found)
+        .method_not_allowed_fallback(endpoints::method_not_allowed)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024).and(is_compressible)))
+        .layer(middleware::from_fn_with_state(bounds, limits::check))
+        .layer(CatchPanicLayer::custom(endpoints::panicked))
+        .layer(middleware::from_fn(observe::observe))
+}
+
+/// Makes the caller known to everything inside, or answers 401.
+async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response<Body> {
+    match api.authenticator.authenticate(request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => {
+            tracing::debug!(%error, "refused");
+            Problem::from(error).into_response()
+        }
+    }
+}
+
+/// JSON and JSON lines, but nothing live.
+fn is_compressible(_: StatusCode, _: Version, headers: &HeaderMap, extensions: &Extensions) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let compressible = ["application/json", "application/x-ndjson", "application/problem+json", "text/plain"];
+    compressible.iter().any(|name| kind.starts_with(name)) && extensions.get::<Live>().is_none()
+}
+
+async fn openapi_json(document: String) -> Response<Body> {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}

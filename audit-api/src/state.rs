@@ -1,0 +1,53 @@
+//! What every request shares.
+
+use std::{sync::Arc, time::Duration};
+
+use service::{Shutdown, config::ApiSettings};
+use shared::{clock::Clock, timestamp::Timestamp};
+use store::Reader;
+use tokio::{sync::Semaphore, time::Instant};
+
+use crate::{auth::Authenticator, head::HeadWatcher};
+
+/// The state of the API; handlers hold it as `State<Arc<Api>>`.
+pub struct Api {
+    /// The database.
+    pub reader: Reader,
+    /// Who may ask.
+    pub authenticator: Authenticator,
+    /// The append head, for all followers.
+    pub head: HeadWatcher,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits and intervals.
+    pub settings: ApiSettings,
+    /// One permit per open stream.
+    pub streams: Arc<Semaphore>,
+    /// The request to stop.
+    pub shutdown: Shutdown,
+}
+
+impl Api {
+    /// Puts the parts together; the watcher starts with the first follower.
+    pub fn new(
+        reader: Reader,
+        authenticator: Authenticator,
+        settings: ApiSettings,
+        clock: Arc<dyn Clock>,
+        shutdown: Shutdown,
+    ) -> Arc<Self> {
+        let head = HeadWatcher::start(reader.clone(), settings.tail_poll);
+        let streams = Arc::new(Semaphore::new(settings.max_streams));
+        Arc::new(Self { reader, authenticator, head, clock, settings, streams, shutdown })
+    }
+
+    /// When a stream of a token that expires then must have ended: at the expiry itself, or soon after it when the
+    /// token was taken within the leeway of clocks. Semantics.md 12 allows 30 s.
+    pub fn end_of_stream(&self, expires: Timestamp) -> Instant {
+        const GRACE: Duration = Duration::from_secs(10);
+        let left = expires.as_micros().saturating_sub(self.clock.now().as_micros());
+        let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
+        // Beyond a century a deadline is none, and an Instant could overflow.
+        Instant::now() + left.min(Duration::from_secs(100 * 365 * 86_400)).max(GRACE)
+    }
+}

@@ -1,0 +1,59 @@
+//! Recorded order: (append number, offset), the order of tails and whole-store replays (semantics.md 6).
+
+use shared::{filter::EventFilter, scope::Scope};
+use store::{ChunkLimits, Reader, RecordedCursor, StoreError};
+
+use super::{Chunk, Walk};
+
+/// Through recorded order, up to an append that may move on.
+pub struct RecordedWalk {
+    reader: Reader,
+    scope: Scope,
+    filter: EventFilter,
+    cursor: RecordedCursor,
+    until: i64,
+    limits: ChunkLimits,
+}
+
+impl RecordedWalk {
+    /// Behind `cursor`, up to append `until`.
+    pub fn new(
+        reader: Reader,
+        scope: Scope,
+        filter: EventFilter,
+        cursor: RecordedCursor,
+        until: i64,
+        limits: ChunkLimits,
+    ) -> Self {
+        Self { reader, scope, filter, cursor, until, limits }
+    }
+
+    /// Up to where everything has been looked at.
+    pub fn cursor(&self) -> RecordedCursor {
+        self.cursor
+    }
+
+    /// Goes on to this append, when it is further.
+    pub fn extend(&mut self, until: i64) {
+        self.until = self.until.max(until);
+    }
+
+    /// Whether everything up to the end has been looked at.
+    pub fn is_complete(&self) -> bool {
+        self.cursor.append_no > self.until
+    }
+}
+
+impl Walk for RecordedWalk {
+    async fn next(&mut self) -> Result<Chunk, StoreError> {
+        if self.is_complete() {
+            return Ok(Chunk { rows: Vec::new(), complete: true, reached: Some(self.cursor) });
+        }
+        let chunk = self
+            .reader
+            .recorded_chunk(&self.scope, &self.filter, self.cursor, self.until, self.limits)
+            .await?;
+        self.cursor = if chunk.complete { RecordedCursor::after_append(self.until) } else { chunk.reached };
+        Ok(Chunk { rows: chunk.rows, complete: chunk.complete, reached: Some(self.cursor) })
+    }
+}
