@@ -66,8 +66,9 @@ begin
         return false;
     end if;
     perform audit.lock_partitions();
-    -- Somebody else may have made it while this call waited.
-    if to_regclass(format('audit.%I', name)) is not null then
+    -- Somebody else may have made it while this call waited. A plain query sees it; to_regclass may answer from a cache
+    -- that an advisory lock does not bring up to date.
+    if exists (select from pg_class c where c.relname = name and c.relnamespace = 'audit'::regnamespace) then
         return false;
     end if;
     perform audit.make_range(name, low, high);
