@@ -1,0 +1,261 @@
+//! The envelope's fields, read from whatever types a producer's schema gives them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::input::Fault;
+use super::plan::{Node, NodeId, Plan};
+use super::read::{Reader, Zone};
+use super::scalar::{Scalar, uuid};
+use super::schema::SchemaError;
+use crate::envelope::{Envelope, invalid};
+use crate::refusal::{Reason, Refusal};
+use crate::timestamp::Timestamp;
+
+/// What a field of the top-level record is to the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    EventId,
+    EventType,
+    AggregateType,
+    AggregateId,
+    Timestamp,
+    Version,
+    Payload,
+    Metadata,
+    /// Not of the envelope: read and dropped, as Avro's own rules for unknown fields say.
+    Other,
+}
+
+impl Role {
+    const NAMED: [(Self, &'static str); 8] = [
+        (Self::EventId, "eventId"),
+        (Self::EventType, "eventType"),
+        (Self::AggregateType, "aggregateType"),
+        (Self::AggregateId, "aggregateId"),
+        (Self::Timestamp, "timestamp"),
+        (Self::Version, "version"),
+        (Self::Payload, "payload"),
+        (Self::Metadata, "metadata"),
+    ];
+
+    fn of(name: &str) -> Self {
+        Self::NAMED.into_iter().find(|(_, own)| *own == name).map_or(Self::Other, |(role, _)| role)
+    }
+
+    /// Whether a field of this type can give the role its value.
+    fn takes(self, node: &Node) -> bool {
+        match self {
+            Self::EventId | Self::EventType | Self::AggregateType | Self::AggregateId => {
+                matches!(node, Node::String | Node::Enum(_) | Node::UuidString | Node::UuidBytes { .. })
+            }
+            Self::Timestamp => matches!(node, Node::Timestamp { local: false, .. } | Node::String),
+            Self::Version => matches!(node, Node::Int | Node::Long),
+            Self::Payload => matches!(node, Node::String | Node::Record(_) | Node::Map(_)),
+            Self::Metadata => matches!(node, Node::Record(_) | Node::Map(_)),
+            Self::Other => true,
+        }
+    }
+}
+
+/// The roles of the top-level record's fields, in the order of the datum.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    fields: Vec<(Role, NodeId)>,
+}
+
+impl Layout {
+    /// Checks that the schema is a record with every field of the envelope, of a type that can be read.
+    pub(super) fn new(plan: &Plan) -> Result<Self, SchemaError> {
+        let Node::Record(fields) = plan.node(plan.root) else {
+            return Err(SchemaError::Invalid("an event's schema must be a record".to_owned()));
+        };
+        let fields: Vec<_> = fields.iter().map(|field| (Role::of(&field.name), field.node)).collect();
+        for (role, name) in Role::NAMED {
+            let Some((_, id)) = fields.iter().find(|(own, _)| *own == role) else {
+                return Err(SchemaError::MissingField(name));
+            };
+            let fits = match plan.node(*id) {
+                Node::Union(branches) => branches.iter().any(|branch| role.takes(plan.node(*branch))),
+                node => role.takes(node),
+            };
+            if !fits {
+                return Err(SchemaError::FieldType(name));
+            }
+        }
+        Ok(Self { fields })
+    }
+
+    /// Reads a datum to its end.
+    pub(super) fn read(&self, plan: &Plan, datum: &[u8]) -> Result<Envelope, Refusal> {
+        let mut reader = Reader::new(datum, plan);
+        let mut envelope = Envelope {
+            event_id: String::new(),
+            event_type: String::new(),
+            aggregate_type: String::new(),
+            aggregate_id: String::new(),
+            timestamp: Timestamp::default(),
+            version: 0,
+            payload: String::new(),
+            metadata: BTreeMap::new(),
+        };
+        for &(role, node) in &self.fields {
+            read_field(&mut reader, role, node, &mut envelope).map_err(refusal_of)?;
+        }
+        if !reader.input.is_empty() {
+            return Err(refusal_of(Fault::Malformed("bytes are left over after it")));
+        }
+        reader.into_refusal().map_or(Ok(envelope), Err)
+    }
+}
+
+fn refusal_of(fault: Fault) -> Refusal {
+    let (reason, detail) = match fault {
+        Fault::Malformed(detail) => (Reason::Undecodable, detail),
+        Fault::Limit(detail) => (Reason::LimitExceeded, detail),
+    };
+    Refusal::new(reason, "", format!("the Avro datum: {detail}"))
+}
+
+fn read_field(reader: &mut Reader<'_>, role: Role, id: NodeId, into: &mut Envelope) -> Result<(), Fault> {
+    reader.input.claim(1)?;
+    let node = reader.resolve(id)?;
+    match role {
+        Role::EventId => into.event_id = text(reader, node, "/eventId")?,
+        Role::EventType => into.event_type = text(reader, node, "/eventType")?,
+        Role::AggregateType => into.aggregate_type = text(reader, node, "/aggregateType")?,
+        Role::AggregateId => into.aggregate_id = text(reader, node, "/aggregateId")?,
+        Role::Timestamp => into.timestamp = timestamp(reader, node)?,
+        Role::Version => match node {
+            Node::Int => into.version = reader.input.int()?.into(),
+            Node::Long => into.version = reader.input.long()?,
+            other => wrong_type(reader, other, "/version")?,
+        },
+        Role::Payload => into.payload = payload(reader, node)?,
+        Role::Metadata => into.metadata = metadata(reader, node)?,
+        Role::Other => skip(reader, node)?,
+    }
+    Ok(())
+}
+
+/// Reads past a value.
+fn skip<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<(), Fault> {
+    reader.enter(Zone::Ignored);
+    reader.render(node, 2, &mut Vec::new())
+}
+
+/// Refuses a branch of a union that the field cannot be, null among them.
+fn wrong_type<'a>(reader: &mut Reader<'a>, node: &'a Node, pointer: &str) -> Result<(), Fault> {
+    skip(reader, node)?;
+    let detail =
+        if matches!(node, Node::Null) { "is null" } else { "has a type that this field cannot have" };
+    reader.refuse(|| invalid(pointer, detail));
+    Ok(())
+}
+
+fn text<'a>(reader: &mut Reader<'a>, node: &'a Node, pointer: &str) -> Result<String, Fault> {
+    match node {
+        // The id's own text is kept, for the check of its form.
+        Node::String | Node::UuidString => Ok(reader.input.string()?.to_owned()),
+        Node::UuidBytes { fixed } => Ok(uuid(&mut reader.input, *fixed)?.hyphenated().to_string()),
+        Node::Enum(_) => match reader.scalar(node)? {
+            Some(Scalar::Text(symbol)) => Ok(symbol.into_owned()),
+            _ => Ok(String::new()),
+        },
+        other => wrong_type(reader, other, pointer).map(|()| String::new()),
+    }
+}
+
+fn timestamp<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<Timestamp, Fault> {
+    match node {
+        Node::Timestamp { unit, local: false } => {
+            Ok(Timestamp::from_micros(unit.micros(reader.input.long()?)))
+        }
+        Node::String => {
+            let parsed = Timestamp::parse(reader.input.string()?);
+            Ok(parsed.unwrap_or_else(|error| {
+                reader.refuse(|| invalid("/timestamp", error.to_string()));
+                Timestamp::default()
+            }))
+        }
+        other => wrong_type(reader, other, "/timestamp").map(|()| Timestamp::default()),
+    }
+}
+
+/// JSON text as it came, or a record or map rendered.
+fn payload<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<String, Fault> {
+    match node {
+        Node::String => Ok(reader.input.string()?.to_owned()),
+        Node::Record(_) | Node::Map(_) => {
+            reader.enter(Zone::Payload);
+            let mut out = Vec::with_capacity(512);
+            reader.render(node, 1, &mut out)?;
+            Ok(String::from_utf8(out).expect("rendered from strings and ASCII"))
+        }
+        other => {
+            skip(reader, other)?;
+            let refusal = || {
+                Refusal::new(
+                    Reason::PayloadInvalid,
+                    "",
+                    "the payload must be a JSON object, a record or a map",
+                )
+            };
+            reader.refuse(refusal);
+            Ok(String::new())
+        }
+    }
+}
+
+fn metadata<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<BTreeMap<String, String>, Fault> {
+    let mut metadata = BTreeMap::new();
+    reader.enter(Zone::Metadata);
+    match node {
+        Node::Map(values) => loop {
+            let count = reader.input.block()?;
+            if count == 0 {
+                break;
+            }
+            for _ in 0..count {
+                let key = reader.input.string()?;
+                let value = reader.resolve(*values)?;
+                reader.at_name(key, |reader| entry(reader, key, value, &mut metadata))?;
+            }
+        },
+        Node::Record(fields) => {
+            reader.input.claim(fields.len())?;
+            for field in fields {
+                let value = reader.resolve(field.node)?;
+                reader.at_name(&field.name, |reader| entry(reader, &field.name, value, &mut metadata))?;
+            }
+        }
+        other => wrong_type(reader, other, "/metadata")?,
+    }
+    Ok(metadata)
+}
+
+/// One value of the metadata, as text; null is left out.
+fn entry<'a>(
+    reader: &mut Reader<'a>,
+    key: &str,
+    node: &'a Node,
+    metadata: &mut BTreeMap<String, String>,
+) -> Result<(), Fault> {
+    let text = match reader.scalar(node)? {
+        Some(Scalar::Null | Scalar::Unfit(_)) => return Ok(()),
+        Some(Scalar::Text(text)) => text,
+        Some(Scalar::Boolean(value)) => Cow::Borrowed(if value { "true" } else { "false" }),
+        Some(Scalar::Integer(number)) => Cow::Owned(number.to_string()),
+        Some(Scalar::Float(text)) => Cow::Owned(text),
+        None => {
+            reader.unfit("must be a scalar: metadata values are text");
+            skip(reader, node)?;
+            reader.enter(Zone::Metadata);
+            return Ok(());
+        }
+    };
+    if metadata.insert(key.to_owned(), text.into_owned()).is_some() {
+        reader.unfit("the same key twice");
+    }
+    Ok(())
+}
