@@ -15,6 +15,15 @@ use crate::supervisor::Supervisor;
 /// Set to `dev` to build and run debug binaries in `up`: quicker to build, slower to run.
 const PROFILE_VARIABLE: &str = "XTASK_PROFILE";
 
+/// Set to a folder with the programs in it: `up` runs those and builds nothing. The end-to-end tests run what the other
+/// tests run.
+const FOLDER_VARIABLE: &str = "XTASK_PROGRAMS";
+
+/// Where the programs are, when the caller has built them.
+pub(crate) fn built_already() -> Option<PathBuf> {
+    std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from)
+}
+
 /// How the programs are built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Profile {

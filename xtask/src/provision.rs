@@ -63,19 +63,15 @@ fn find_program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
-/// `JAVA_HOME`, then `PATH`, then where Debian puts them: the first that is new enough.
+/// From `JAVA_HOME`, `PATH` and where Debian puts them, the oldest that is new enough: the servers are tried with it.
 fn find_java() -> Option<Java> {
     let from_home = std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java"));
-    let installed = fs::read_dir("/usr/lib/jvm")
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path().join("bin/java"));
+    let homes = fs::read_dir("/usr/lib/jvm").into_iter().flatten().filter_map(Result::ok);
+    let installed = homes.map(|entry| entry.path().join("bin/java"));
     let candidates = from_home.into_iter().chain(find_program("java")).chain(installed);
-    candidates
-        .filter(|program| java_version(program).is_some_and(|version| version >= OLDEST_JAVA))
-        .map(|program| Java { program })
-        .next()
+    let versions = candidates.filter_map(|program| Some((java_version(&program)?, program)));
+    let usable = versions.filter(|(version, _)| *version >= OLDEST_JAVA);
+    usable.min_by_key(|(version, _)| *version).map(|(_, program)| Java { program })
 }
 
 fn java_version(program: &Path) -> Option<u32> {
@@ -94,16 +90,19 @@ fn install(packages: &[&str], console: &Console) -> Result<()> {
     if find_program("apt-get").is_none() {
         bail!("missing: {}. This is no Debian or Ubuntu: install their equals by hand", packages.join(" "));
     }
+    console.step(&format!("will install from the system's packages: {}", packages.join(" ")));
     let guard = ServiceGuard::put_up(as_root, packages.contains(&"postgresql"), console)?;
-    console.step("refreshing the package lists (apt-get update)");
-    apt(as_root, &["update", "--quiet"])?;
+    console.step("refreshing the package lists");
+    apt(as_root, &["update"])?;
     if packages.contains(&"postgresql") {
-        console.step("installing postgresql-common first, so that its package makes no cluster of its own");
-        apt(as_root, &["install", "--yes", "--quiet", "--no-install-recommends", "postgresql-common"])?;
+        console.step(
+            "installing postgresql-common first, so that PostgreSQL's package makes no cluster of its own",
+        );
+        apt(as_root, &["install", "--yes", "--no-install-recommends", "postgresql-common"])?;
         guard.forbid_cluster()?;
     }
-    console.step(&format!("installing from the system's packages: {}", packages.join(" ")));
-    let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+    console.step(&format!("installing {}", packages.join(" ")));
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(packages);
     apt(as_root, &arguments)
 }
@@ -137,18 +136,23 @@ fn root_command(as_root: AsRoot, program: &str) -> Command {
     command
 }
 
+/// Runs apt-get quietly: what it says matters only when it fails.
 fn apt(as_root: AsRoot, arguments: &[&str]) -> Result<()> {
     let mut command = root_command(as_root, "apt-get");
-    // Progress belongs to standard error: standard output is the command's result.
-    let status = command
+    let output = command
         .args(["-o", "Dpkg::Use-Pty=0", "-o", "Acquire::Retries=5", "-o", "DPkg::Lock::Timeout=300"])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdout(std::io::stderr())
-        .status()
+        .output()
         .context("running apt-get")?;
-    if !status.success() {
-        bail!("apt-get {} failed ({status})", arguments.join(" "));
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!(
+            "apt-get {} failed ({}):\n{}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&said)
+        );
     }
     Ok(())
 }
@@ -163,7 +167,7 @@ struct ServiceGuard {
 
 impl ServiceGuard {
     fn put_up(as_root: AsRoot, cluster: bool, console: &Console) -> Result<Self> {
-        console.step("forbidding package scripts to start services while this lasts (policy-rc.d)");
+        console.step("no service of this machine will be started or changed (policy-rc.d)");
         let guard = Self { as_root, policy_before: fs::read(POLICY).ok(), console: *console, cluster };
         write_as_root(as_root, POLICY, b"#!/bin/sh\nexit 101\n")?;
         run_as_root(as_root, "chmod", &["0755", POLICY])?;

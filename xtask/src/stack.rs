@@ -4,9 +4,12 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::account::Account;
+
+/// Names the stack that `up`, `status` and `down` are about, for tests that kill what runs: `e2e` is `.stack/e2e`.
+const NAME_VARIABLE: &str = "XTASK_STACK";
 
 /// Which of the two stacks: each has its own ports, data and lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +52,22 @@ impl Stack {
             Kind::Test => "test",
         };
         Self { dist: stack.join("dist"), dir: stack.join(name), project, kind, account: None }
+    }
+
+    /// The stack of `up`, `status` and `down`: `.stack/up` unless `XTASK_STACK` names another.
+    pub(crate) fn chosen() -> Result<Self> {
+        let stack = Self::locate(Kind::Up);
+        let Ok(name) = std::env::var(NAME_VARIABLE) else { return Ok(stack) };
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || !name.chars().all(is_word) || ["dist", "test"].contains(&name.as_str()) {
+            bail!("{NAME_VARIABLE}={name}: a name has a-z, 0-9 and -, and is not dist or test");
+        }
+        Ok(Self { dir: stack.dir.with_file_name(name), ..stack })
+    }
+
+    /// Whether this is the stack that a person gets without asking for another.
+    pub(crate) fn is_the_usual_one(&self) -> bool {
+        self.dir.file_name().is_some_and(|name| name == "up")
     }
 
     /// Makes the folders, and settles who the servers run as.

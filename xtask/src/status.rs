@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::lock;
-use crate::stack::{Kind, Stack};
+use crate::stack::Stack;
 use crate::state::{Phase, ProcessReport, ProcessState, State};
 
 /// The command's options.
@@ -130,7 +130,7 @@ fn ticks_now() -> Option<u64> {
 
 /// Runs the command: 0 when everything runs, 1 when nothing does or something is not in order.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let status = read(&Stack::locate(Kind::Up))?;
+    let status = read(&Stack::chosen()?)?;
     let text = if options.json { serde_json::to_string_pretty(&status)? + "\n" } else { describe(&status) };
     print(&text);
     let in_order = status.state == "ready"

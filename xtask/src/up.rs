@@ -12,7 +12,7 @@ use crate::programs::{self, Profile};
 use crate::servers::{self, Servers};
 use crate::services::{self, PROGRAMS, Trailctl};
 use crate::settings::{self, DATABASE, Settings};
-use crate::stack::{Kind, Stack, write_private};
+use crate::stack::{Stack, write_private};
 use crate::status::{self, Status};
 use crate::supervisor::Supervisor;
 use crate::{detach, dist};
@@ -35,7 +35,7 @@ pub(crate) struct Options {
 
 /// Runs `up`.
 pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
-    let stack = Stack::locate(Kind::Up);
+    let stack = Stack::chosen()?;
     if let Some(pid) = lock::holder(&stack.lock())? {
         bail!("{}", already_running(pid));
     }
@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
 
 /// Runs `down`.
 pub(crate) fn down(console: Console) -> Result<ExitCode> {
-    let was_running = detach::stop(&Stack::locate(Kind::Up), &console)?;
+    let was_running = detach::stop(&Stack::chosen()?, &console)?;
     console.step(if was_running { "everything is stopped; the data stays" } else { "nothing was running" });
     Ok(ExitCode::SUCCESS)
 }
@@ -69,7 +69,7 @@ fn already_running(pid: i32) -> String {
 }
 
 fn foreground(options: &Options, console: Console) -> Result<ExitCode> {
-    let mut stack = Stack::locate(Kind::Up);
+    let mut stack = Stack::chosen()?;
     let java = servers::prepare(&mut stack, &console)?;
     let _lock = take(&stack)?;
     let mut supervisor = Supervisor::new(&stack, console)?;
@@ -111,17 +111,26 @@ fn live(
         console.step("forgetting the data, ports and keys of earlier runs");
         stack.wipe()?;
     }
-    let profile = Profile::chosen()?;
-    console.step("building the programs (the first time takes minutes)");
-    programs::build(&stack.project, profile, &PROGRAMS, supervisor)?;
-    let ports: Vec<_> = servers::PORTS.into_iter().chain(services::PORTS).collect();
+    let built = match programs::built_already() {
+        Some(folder) => folder,
+        None => {
+            let profile = Profile::chosen()?;
+            console.step("building the programs (the first time takes minutes)");
+            programs::build(&stack.project, profile, &PROGRAMS, supervisor)?;
+            programs::folder(profile)?
+        }
+    };
+    let mut ports: Vec<_> = servers::PORTS.into_iter().chain(services::PORTS).collect();
+    if !stack.is_the_usual_one() {
+        // The well-known ports are for the stack that a person uses.
+        ports.iter_mut().for_each(|port| port.preferred = None);
+    }
     let secrets: Vec<_> = servers::SECRETS.into_iter().chain(settings::SECRETS).collect();
     let kept = servers::keep(stack, &ports, &secrets, &console)?;
     let servers = servers::start(stack, &kept, java, supervisor, &console)?;
     let settings = Settings::new(&servers, &kept)?;
     write_private(&stack.dir.join("audit.toml"), &settings.toml())?;
 
-    let built = programs::folder(profile)?;
     let trailctl = Trailctl { program: &built.join("trailctl"), variables: settings.variables(), stack };
     trailctl.prepare(servers.postgres.url(DATABASE), supervisor, &console)?;
 
