@@ -1,3 +1,9 @@
 //! trailctl, the operators' command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    trailctl::run(trailctl::cli::Cli::parse())
+}

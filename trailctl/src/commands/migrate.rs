@@ -1,0 +1,83 @@
+//! `trailctl migrate`: the database's schema, and with `--bootstrap` what only a superuser can make.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use service::config::{ConfigError, DatabaseSettings};
+use store::{DatabaseUrl, migrate::RolePasswords};
+
+use crate::{
+    outcome::{self, Outcome},
+    output::listing::print_single,
+    session::Session,
+};
+
+/// Brings the database to this release's schema, and makes the partitions of every retention class.
+///
+/// Runs as audit_migrator (`database.migrator_url`). With --bootstrap it first makes, as a superuser
+/// (`database.superuser_url`), the database, the roles and their grants; each role gets the password that its own URL
+/// in the configuration holds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trailctl migrate --bootstrap     a new database, or new roles
+  trailctl migrate                 a new release")]
+pub struct Arguments {
+    /// First make the database, the roles and their grants
+    #[arg(long)]
+    bootstrap: bool,
+}
+
+/// Runs the command.
+pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Outcome> {
+    let config = session.config()?;
+    let missing = |error: ConfigError| outcome::usage(error.to_string());
+    if arguments.bootstrap {
+        let superuser = url(config.database.superuser_url().map_err(missing)?);
+        session.say("making the roles and the schema");
+        store::migrate::bootstrap(&superuser, &passwords(&config.database)).await?;
+    }
+    let migrator = url(config.database.migrator_url().map_err(missing)?);
+    session.say("migrating");
+    let report = store::migrate::migrate(&migrator, &config.retention).await?;
+    let report = json!({
+        "version": report.version,
+        "applied": report.applied,
+        "classesAdded": report.classes_added,
+    });
+    print_single(&report.to_string(), session.output(), session.terminal)?;
+    Ok(Outcome::Done)
+}
+
+/// The store's form of a configured URL.
+pub(super) fn url(secret: &SecretString) -> DatabaseUrl {
+    DatabaseUrl::new(secret.expose_secret())
+}
+
+/// Each role's password is the one in its own URL, so that it stands in one place only.
+fn passwords(settings: &DatabaseSettings) -> RolePasswords {
+    let password = |secret: &Option<SecretString>| url(secret.as_ref()?).password();
+    RolePasswords {
+        migrator: password(&settings.migrator_url),
+        ingestor: password(&settings.ingestor_url),
+        api: password(&settings.api_url),
+        retention: password(&settings.retention_url),
+        operator: password(&settings.operator_url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_come_from_the_roles_own_urls() {
+        let settings = DatabaseSettings {
+            ingestor_url: Some(SecretString::from("postgres://audit_ingestor:p%40ss@db/audit")),
+            api_url: Some(SecretString::from("postgres://audit_api@db/audit")),
+            ..DatabaseSettings::default()
+        };
+        let passwords = passwords(&settings);
+        assert_eq!(passwords.ingestor.as_ref().map(ExposeSecret::expose_secret), Some("p@ss"));
+        assert!(passwords.api.is_none() && passwords.migrator.is_none());
+    }
+}

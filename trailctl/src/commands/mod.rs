@@ -1,0 +1,41 @@
+//! One file a command.
+
+pub mod completions;
+pub mod dlq;
+pub mod doctor;
+pub mod events;
+pub mod filters;
+pub mod history;
+pub mod ledger;
+pub mod migrate;
+pub mod produce;
+pub mod record;
+pub mod replay;
+pub mod schemas;
+pub mod tail;
+pub mod token;
+pub mod topics;
+pub mod verify;
+
+use crate::{cli::Command, outcome::Outcome, session::Session};
+
+/// Runs the command.
+pub async fn run(command: Command, session: &Session) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Produce(arguments) => produce::run(arguments, session).await,
+        Command::Events(arguments) => events::run(&arguments, session).await,
+        Command::History(arguments) => history::run(&arguments, session).await,
+        Command::Replay(arguments) => replay::run(&arguments, session).await,
+        Command::Tail(arguments) => tail::run(&arguments, session).await,
+        Command::Record(arguments) => record::run(&arguments, session).await,
+        Command::Dlq(command) => dlq::run(&command, session).await,
+        Command::Verify(arguments) => verify::run(&arguments, session).await,
+        Command::Ledger(command) => ledger::run(&command, session).await,
+        Command::Token(arguments) => token::run(&arguments, session),
+        Command::Topics(command) => topics::run(&command, session).await,
+        Command::Schemas(command) => schemas::run(&command, session).await,
+        Command::Migrate(arguments) => migrate::run(&arguments, session).await,
+        Command::Doctor(arguments) => doctor::run(&arguments, session).await,
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

@@ -1,0 +1,225 @@
+//! The database: every role reaches it, none can change an event, the guards stand, the clocks agree.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use service::config::DatabaseSettings;
+use shared::{
+    clock::{Clock, SystemClock},
+    timestamp::Timestamp,
+};
+use store::{DatabaseUrl, StoreError, inspect::Inspection};
+
+use super::Check;
+
+/// Clocks that differ by more than this make `recorded_at` and `timestamp-in-future` look wrong, in microseconds.
+const SKEW_WORTH_A_WORD: i64 = 2_000_000;
+/// Beyond this, tokens expire wrongly too.
+const SKEW_TOO_LARGE: i64 = 60_000_000;
+/// A dead letter waits longer than this only when the relay does not work, in microseconds.
+const UNPUBLISHED_TOO_LONG: i64 = 60_000_000;
+
+/// Checks the database as each configured role.
+pub async fn check(settings: &DatabaseSettings, clock: SystemClock) -> Vec<Check> {
+    let roles = [
+        ("audit_ingestor", "ingestor_url", &settings.ingestor_url),
+        ("audit_api", "api_url", &settings.api_url),
+        ("audit_migrator", "migrator_url", &settings.migrator_url),
+        ("audit_retention", "retention_url", &settings.retention_url),
+        ("audit_operator", "operator_url", &settings.operator_url),
+    ];
+    let mut checks = Vec::new();
+    for (role, key, url) in roles {
+        let name = format!("database as {role}");
+        match url {
+            None => checks.push(Check::warn(
+                name,
+                format!("database.{key} is not set here"),
+                "set it where the service of this role runs",
+            )),
+            Some(url) => checks.extend(as_role(name, role, url, clock).await),
+        }
+    }
+    checks
+}
+
+async fn as_role(name: String, role: &str, url: &SecretString, clock: SystemClock) -> Vec<Check> {
+    match look(role, url, clock).await {
+        Ok(seen) => judge(&name, role, &seen),
+        Err(error) => vec![Check::fail(name, error.to_string(), remedy(&error))],
+    }
+}
+
+/// What one role saw.
+struct Seen {
+    inspection: Inspection,
+    /// Ours, in the middle of the question.
+    host_now: Timestamp,
+    schema: Result<(), StoreError>,
+    unpublished: Option<(i64, Option<Timestamp>)>,
+}
+
+async fn look(role: &str, url: &SecretString, clock: SystemClock) -> Result<Seen, StoreError> {
+    let client = store::connect(&DatabaseUrl::new(url.expose_secret()), "trailctl-doctor").await?;
+    let before = clock.now().as_micros();
+    let inspection = store::inspect::inspect(&client).await?;
+    let host_now = Timestamp::from_micros(i64::midpoint(before, clock.now().as_micros()));
+    // The migrator sees the tables only as audit_owner.
+    let schema = match role {
+        "audit_migrator" => Ok(()),
+        _ => store::schema::require_known_schema(&client).await,
+    };
+    let unpublished = match (role, &schema) {
+        ("audit_operator", Ok(())) => Some(store::inspect::unpublished_dead_letters(&client).await?),
+        _ => None,
+    };
+    Ok(Seen { inspection, host_now, schema, unpublished })
+}
+
+fn judge(name: &str, role: &str, seen: &Seen) -> Vec<Check> {
+    let mut checks = vec![access(name, role, seen)];
+    if role == "audit_operator" {
+        checks.push(skew(seen));
+        checks.push(guards(&seen.inspection));
+        checks
+            .extend(seen.unpublished.map(|(count, oldest)| dead_letters(count, oldest, seen.inspection.now)));
+    }
+    checks
+}
+
+fn access(name: &str, role: &str, seen: &Seen) -> Check {
+    let found = &seen.inspection;
+    if let Err(error) = &seen.schema {
+        return Check::fail(name, error.to_string(), remedy(error));
+    }
+    if found.superuser {
+        return Check::fail(
+            name,
+            format!("connects as {}, a superuser: nothing would stop it from changing events", found.role),
+            format!("give the URL of {role}"),
+        );
+    }
+    if let Some(table) = &found.changeable {
+        return Check::fail(
+            name,
+            format!("{} may change rows of {table}", found.role),
+            format!("revoke update, delete, truncate on {table} from {}", found.role),
+        );
+    }
+    if found.role != role {
+        return Check::warn(name, format!("connects as {}", found.role), format!("give the URL of {role}"));
+    }
+    Check::ok(name, "connects, knows the schema, cannot change an event")
+}
+
+fn skew(seen: &Seen) -> Check {
+    let difference = seen.inspection.now.as_micros() - seen.host_now.as_micros();
+    let milliseconds = difference / 1000;
+    let detail = format!(
+        "the database's clock is {} ms {} ours",
+        milliseconds.abs(),
+        if difference < 0 { "behind" } else { "ahead of" }
+    );
+    let remedy = "run a time service (chrony, systemd-timesyncd) on both machines";
+    match difference.abs() {
+        SKEW_TOO_LARGE.. => Check::fail("clock", detail, remedy),
+        SKEW_WORTH_A_WORD.. => Check::warn("clock", detail, remedy),
+        _ => Check::ok("clock", detail),
+    }
+}
+
+fn guards(found: &Inspection) -> Check {
+    match (&found.unguarded, found.partitions) {
+        (_, 0) => Check::fail("guards", "there are no partitions of events", "run `trailctl migrate`"),
+        (Some(table), _) => Check::fail(
+            "guards",
+            format!("{table} lacks its guards, or they are not always on"),
+            "find out who took them away; then restore them as migrations/V2 and V3 make them, and run `trailctl verify`",
+        ),
+        (None, partitions) => Check::ok("guards", format!("{partitions} partitions, each with its guards")),
+    }
+}
+
+fn dead_letters(count: i64, oldest: Option<Timestamp>, now: Timestamp) -> Check {
+    let Some(oldest) = oldest else { return Check::ok("dead letters", "all are published") };
+    let age = now.as_micros() - oldest.as_micros();
+    let detail = format!("{count} wait to be published, the oldest for {} s", age / 1_000_000);
+    if age < UNPUBLISHED_TOO_LONG {
+        return Check::ok("dead letters", detail);
+    }
+    Check::warn(
+        "dead letters",
+        detail,
+        "is an ingestor running, and may it write to the dead-letter topic? (`trailctl topics apply`)",
+    )
+}
+
+fn remedy(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) => "is the server running, and are host, port and network right?",
+        StoreError::UnknownSchema { remedy, .. } => remedy,
+        _ => "are role, password and database right? `trailctl migrate --bootstrap` makes them",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    fn seen() -> Seen {
+        let now = Timestamp::from_micros(1_000_000_000_000);
+        let inspection = Inspection {
+            role: "audit_ingestor".to_owned(),
+            superuser: false,
+            now,
+            changeable: None,
+            unguarded: None,
+            partitions: 3,
+        };
+        Seen { inspection, host_now: now, schema: Ok(()), unpublished: None }
+    }
+
+    #[test]
+    fn a_role_that_could_change_events_fails() {
+        assert_eq!(access("n", "audit_ingestor", &seen()).level, Level::Ok);
+        let mut can = seen();
+        can.inspection.changeable = Some("audit.events".to_owned());
+        assert_eq!(access("n", "audit_ingestor", &can).level, Level::Fail);
+        let mut superuser = seen();
+        superuser.inspection.superuser = true;
+        assert_eq!(access("n", "audit_ingestor", &superuser).level, Level::Fail);
+        assert_eq!(access("n", "audit_api", &seen()).level, Level::Warn);
+    }
+
+    #[test]
+    fn clocks_that_differ_are_said() {
+        let differing = |micros: i64| {
+            let mut seen = seen();
+            seen.host_now = Timestamp::from_micros(seen.host_now.as_micros() + micros);
+            skew(&seen)
+        };
+        assert_eq!(differing(-500_000).level, Level::Ok);
+        let behind = differing(5_000_000);
+        assert_eq!(
+            (behind.level, behind.detail.as_str()),
+            (Level::Warn, "the database's clock is 5000 ms behind ours")
+        );
+        assert_eq!(differing(-120_000_000).level, Level::Fail);
+    }
+
+    #[test]
+    fn missing_guards_fail() {
+        let mut inspection = seen().inspection;
+        assert_eq!(guards(&inspection).level, Level::Ok);
+        inspection.unguarded = Some("audit.events_2026_01_standard".to_owned());
+        assert_eq!(guards(&inspection).level, Level::Fail);
+    }
+
+    #[test]
+    fn dead_letters_that_wait_long_are_said() {
+        let now = Timestamp::from_micros(1_000_000_000_000);
+        let since = |micros: i64| Some(Timestamp::from_micros(now.as_micros() - micros));
+        assert_eq!(dead_letters(0, None, now).level, Level::Ok);
+        assert_eq!(dead_letters(2, since(1_000_000), now).level, Level::Ok);
+        assert_eq!(dead_letters(2, since(3_600_000_000), now).level, Level::Warn);
+    }
+}
