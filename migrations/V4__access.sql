@@ -7,7 +7,8 @@ select e."timestamp", e.recorded_at, e."offset", e.log_id, e.version, e.event_id
        e.aggregate_type, e.aggregate_id, e.event_type, e.user_id, e.correlation_id, e.causation_id, e.source, e.action,
        e.payload, e.metadata
 from audit.events e
-where e.organization_id = (select current_setting('audit.organization', true))
+-- A setting that an earlier transaction of the session made local reads as '' afterwards: that is unset, not "none".
+where e.organization_id = (select nullif(current_setting('audit.organization', true), ''))
    or (select current_setting('audit.scope', true)) = 'all';
 
 comment on view audit.events_visible is 'Events within the transaction''s scope: audit.scope = ''all'', or audit.organization = one organisation.';

@@ -1,30 +1,48 @@
 //! Reads: pages, histories, recorded order, the fate of a record; each in a read-only transaction of its own, within a
-//! [`Scope`](shared::scope::Scope) that both the statement and the view behind it apply (semantics.md 12).
+//! [`Scope`] that both the statement and the view behind it apply (semantics.md 12).
 
+mod conditions;
+mod fate;
+mod history;
+mod letters;
+mod page;
+mod recorded;
 mod session;
+mod statement;
 mod types;
+
+use shared::filter::{EventFilter, Order, PageKey, Sort};
+use shared::position::Position;
+use shared::scope::Scope;
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::connect;
 use crate::dead_letters::DeadLetterRow;
 use crate::error::StoreError;
 use crate::row::EventRow;
 use crate::url::DatabaseUrl;
-use shared::{filter::EventFilter, position::Position, scope::Scope};
-use uuid::Uuid;
+use conditions::storable;
+use recorded::AppendRange;
+use session::{Budget, Sorting};
+use statement::Statement;
 
 pub use types::{
     AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,
     PageRequest, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
 };
 
+const FIND_EVENT: &str = include_str!("../../sql/find_event.sql");
+const HEAD: &str = include_str!("../../sql/head.sql");
+const LOCATE: &str = include_str!("../../sql/locate.sql");
+
 /// A pool of connections for reading; cheap to clone.
+///
+/// Every read takes at most five seconds; longer is [`StoreError::Timeout`].
 #[derive(Clone)]
 pub struct Reader {
     pool: deadpool_postgres::Pool,
-}
-
-fn not_built<T>() -> Result<T, StoreError> {
-    Err(StoreError::Refused("this read is not built yet".to_owned()))
 }
 
 impl Reader {
@@ -36,91 +54,304 @@ impl Reader {
     ) -> Result<Self, StoreError> {
         let config = connect::configured(url, application_name, session::SETTINGS)?;
         let reader = Self { pool: session::pool(config, max_connections)? };
-        crate::schema::require_known_schema(&*reader.pool.get().await?).await?;
+        reader.check().await?;
         Ok(reader)
     }
-    /// One page of the events that match (semantics.md 7).
-    pub async fn page(&self, _request: &PageRequest) -> Result<Page, StoreError> {
-        not_built()
+
+    /// Whether the database answers, with a schema that this build knows: what readiness asks.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        crate::schema::require_known_schema(&**self.pool.get().await?).await
     }
+
+    /// One page of the events that match (semantics.md 7).
+    pub async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
+        if request.sort == Sort::Recorded {
+            return self.recorded_page(request).await;
+        }
+        let limit = request.limit as usize;
+        let (statement, sorting) = page::time_page(request, request.limit.saturating_add(1));
+        let budget = Budget { rows: limit, ..Budget::UNBOUNDED };
+        let (rows, more) =
+            session::read_within(&self.pool, &request.scope, &statement, sorting, budget).await?;
+        let events = events(rows)?;
+        let next = events.last().filter(|_| more);
+        let next = next.map(|event| PageKey::Time(event.timestamp(), event.position()));
+        Ok(Page { events, next })
+    }
+
+    /// The plan of a page's statement, a line an entry: for `trailctl doctor`, and for the tests that pin it.
+    pub async fn explain_page(&self, request: &PageRequest) -> Result<Vec<String>, StoreError> {
+        let (statement, sorting) = page::time_page(request, request.limit.saturating_add(1));
+        self.explain(&request.scope, statement, sorting).await
+    }
+
+    /// The plan of a history's statement.
+    pub async fn explain_history(
+        &self,
+        scope: &Scope,
+        key: &AggregateKey,
+    ) -> Result<Vec<String>, StoreError> {
+        let statement = history::history(scope, key, &HistoryRange::default(), None, 1000);
+        self.explain(scope, statement, Sorting::Avoided).await
+    }
+
+    async fn explain(
+        &self,
+        scope: &Scope,
+        mut statement: Statement,
+        sorting: Sorting,
+    ) -> Result<Vec<String>, StoreError> {
+        statement.sql = format!("explain (analyze, costs off, timing off, summary off) {}", statement.sql);
+        let rows = session::read(&self.pool, scope, &statement, sorting).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
     /// How many events match; with a cap, at most that many are counted.
     pub async fn count(
         &self,
-        _filter: &EventFilter,
-        _scope: &Scope,
-        _cap: Option<u32>,
+        filter: &EventFilter,
+        scope: &Scope,
+        cap: Option<u32>,
     ) -> Result<u64, StoreError> {
-        not_built()
+        let statement = page::count(filter, scope, cap);
+        let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
+        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+        Ok(count.unsigned_abs())
     }
+
     /// The event of this id.
-    pub async fn find_event(&self, _scope: &Scope, _event_id: Uuid) -> Result<Option<EventRow>, StoreError> {
-        not_built()
+    pub async fn find_event(&self, scope: &Scope, event_id: Uuid) -> Result<Option<EventRow>, StoreError> {
+        let mut statement = Statement::new(FIND_EVENT);
+        statement.bind(event_id);
+        statement.bind(scope.organization().map(ToOwned::to_owned));
+        let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
+        rows.into_iter().next().map(EventRow::new).transpose()
     }
+
     /// The organisations that have an aggregate of this type and id, at most two of them.
     pub async fn organizations_of(
         &self,
-        _scope: &Scope,
-        _aggregate_type: &str,
-        _aggregate_id: &str,
+        scope: &Scope,
+        aggregate_type: &str,
+        aggregate_id: &str,
     ) -> Result<Vec<String>, StoreError> {
-        not_built()
+        if !storable(aggregate_type) || !storable(aggregate_id) {
+            return Ok(Vec::new());
+        }
+        let statement = history::organizations_of(scope, aggregate_type, aggregate_id);
+        let rows = session::read(&self.pool, scope, &statement, Sorting::Avoided).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
-    /// A part of an aggregate's history, in history order (semantics.md 6).
+
+    /// A part of an aggregate's history, in history order (semantics.md 6), at most `limit` events of it.
     pub async fn history(
         &self,
-        _scope: &Scope,
-        _key: &AggregateKey,
-        _range: &HistoryRange,
-        _after: Option<HistoryKey>,
-        _limit: u32,
+        scope: &Scope,
+        key: &AggregateKey,
+        range: &HistoryRange,
+        after: Option<HistoryKey>,
+        limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
-        not_built()
+        if !is_possible(key) {
+            return Ok(Vec::new());
+        }
+        let statement = history::history(scope, key, range, after, limit);
+        let budget = Budget { rows: limit as usize, ..Budget::UNBOUNDED };
+        let (rows, _) = session::read_within(&self.pool, scope, &statement, Sorting::Avoided, budget).await?;
+        events(rows)
     }
+
     /// The gaps and forks of the whole aggregate.
-    pub async fn integrity(&self, _scope: &Scope, _key: &AggregateKey) -> Result<Integrity, StoreError> {
-        not_built()
+    pub async fn integrity(&self, scope: &Scope, key: &AggregateKey) -> Result<Integrity, StoreError> {
+        let mut integrity = Integrity::default();
+        if !is_possible(key) {
+            return Ok(integrity);
+        }
+        let statement = history::integrity(scope, key);
+        for row in session::read(&self.pool, scope, &statement, Sorting::Avoided).await? {
+            if let Some(fork) = row.try_get(2)? {
+                integrity.forks.push(fork);
+            } else {
+                integrity.gaps.push((row.try_get(0)?, row.try_get(1)?));
+            }
+        }
+        Ok(integrity)
     }
+
     /// The newest append's number; 0 = nothing was appended yet.
     pub async fn head(&self) -> Result<i64, StoreError> {
-        not_built()
+        let rows = session::read(&self.pool, &Scope::All, &Statement::new(HEAD), Sorting::AsPlanned).await?;
+        Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
     }
+
     /// Where a position stands in recorded order; `None` when no append covers it (yet).
-    pub async fn locate(&self, _position: Position) -> Result<Option<RecordedCursor>, StoreError> {
-        not_built()
+    pub async fn locate(&self, position: Position) -> Result<Option<RecordedCursor>, StoreError> {
+        let mut statement = Statement::new(LOCATE);
+        statement.bind(position.log_id);
+        statement.bind(position.offset);
+        let rows = session::read(&self.pool, &Scope::All, &statement, Sorting::AsPlanned).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(RecordedCursor { append_no: row.try_get(0)?, offset: Some(position.offset) }))
     }
-    /// The next matching rows in recorded order, up to append `until` (inclusive).
+
+    /// The next matching rows in recorded order after the cursor, up to append `until` (inclusive). It may hold fewer
+    /// rows than there are, none even: `reached` says how far it looked.
     pub async fn recorded_chunk(
         &self,
-        _scope: &Scope,
-        _filter: &EventFilter,
-        _after: RecordedCursor,
-        _until: i64,
-        _limits: ChunkLimits,
+        scope: &Scope,
+        filter: &EventFilter,
+        after: RecordedCursor,
+        until: i64,
+        limits: ChunkLimits,
     ) -> Result<RecordedChunk, StoreError> {
-        not_built()
+        self.walk(scope, filter, after, until, limits, Order::Ascending).await
     }
+
+    async fn recorded_page(&self, request: &PageRequest) -> Result<Page, StoreError> {
+        let PageRequest { filter, scope, order, .. } = request;
+        let limits = ChunkLimits { rows: request.limit, bytes: usize::MAX, ..ChunkLimits::default() };
+        let after = match request.after {
+            Some(PageKey::Recorded { append_no, offset }) => Some(RecordedCursor { append_no, offset }),
+            _ => None,
+        };
+        let ascending = *order == Order::Ascending;
+        let bound = if ascending { self.head().await? } else { 1 };
+        let start = match after {
+            Some(cursor) => cursor,
+            None if ascending => RecordedCursor::START,
+            None => RecordedCursor { append_no: self.head().await?, offset: None },
+        };
+        let chunk = self.walk(scope, filter, start, bound, limits, *order).await?;
+        let next = (ascending || !chunk.complete).then(|| chunk.reached.into());
+        Ok(Page { events: chunk.rows, next })
+    }
+
+    /// Recorded order in either direction, up to append `bound` (inclusive).
+    async fn walk(
+        &self,
+        scope: &Scope,
+        filter: &EventFilter,
+        after: RecordedCursor,
+        bound: i64,
+        limits: ChunkLimits,
+        order: Order,
+    ) -> Result<RecordedChunk, StoreError> {
+        let deadline = Instant::now() + limits.scan;
+        let mut chunk = RecordedChunk { rows: Vec::new(), reached: after, complete: false };
+        let mut bytes = 0;
+        loop {
+            let statement = recorded::appends(chunk.reached, bound, order);
+            let found = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
+            let appends: Vec<AppendRange> = found.iter().map(AppendRange::read).collect::<Result<_, _>>()?;
+            for (group, settled) in recorded::groups(&appends, filter, chunk.reached, order) {
+                let budget = Budget {
+                    rows: (limits.rows as usize).saturating_sub(chunk.rows.len()),
+                    bytes: limits.bytes.saturating_sub(bytes),
+                };
+                let (rows, more) = self.group_rows(scope, filter, &group, order, budget).await?;
+                bytes += rows.iter().map(EventRow::size).sum::<usize>();
+                let last = rows.last().map(place).transpose()?;
+                chunk.rows.extend(rows);
+                chunk.reached = match last {
+                    Some(last) if more => last,
+                    _ => beyond(settled, order),
+                };
+                let full = chunk.rows.len() >= limits.rows as usize || bytes >= limits.bytes;
+                if more || full || Instant::now() >= deadline {
+                    chunk.complete = is_behind(chunk.reached, bound, order);
+                    return Ok(chunk);
+                }
+            }
+            if !recorded::is_full(appends.len()) {
+                chunk.reached = chunk.reached.max_in(beyond(bound, order), order);
+                chunk.complete = true;
+                return Ok(chunk);
+            }
+        }
+    }
+
+    async fn group_rows(
+        &self,
+        scope: &Scope,
+        filter: &EventFilter,
+        group: &[AppendRange],
+        order: Order,
+        budget: Budget,
+    ) -> Result<(Vec<EventRow>, bool), StoreError> {
+        if group.is_empty() {
+            return Ok((Vec::new(), false));
+        }
+        let limit = u32::try_from(budget.rows).unwrap_or(u32::MAX).saturating_add(1);
+        let statement = recorded::rows(scope, filter, group, order, limit);
+        let (rows, more) =
+            session::read_within(&self.pool, scope, &statement, Sorting::AsPlanned, budget).await?;
+        Ok((events(rows)?, more))
+    }
+
     /// What became of a Kafka record; `None` when the log is unknown or the scope may not know.
     pub async fn record(
         &self,
-        _scope: &Scope,
-        _address: &RecordAddress,
+        scope: &Scope,
+        address: &RecordAddress,
     ) -> Result<Option<RecordFate>, StoreError> {
-        not_built()
+        fate::record(&self.pool, scope, address).await
     }
+
     /// A page of dead letters, newest first; empty for a scope of one organisation.
     pub async fn dead_letters(
         &self,
-        _scope: &Scope,
-        _request: &DeadLetterRequest,
+        scope: &Scope,
+        request: &DeadLetterRequest,
     ) -> Result<DeadLetterPage, StoreError> {
-        not_built()
+        letters::page(&self.pool, scope, request).await
     }
+
     /// One dead letter with its record; none for a scope of one organisation.
     pub async fn dead_letter(
         &self,
-        _scope: &Scope,
-        _position: Position,
+        scope: &Scope,
+        position: Position,
     ) -> Result<Option<DeadLetterRow>, StoreError> {
-        not_built()
+        letters::one(&self.pool, scope, position).await
+    }
+}
+
+fn events(rows: Vec<Row>) -> Result<Vec<EventRow>, StoreError> {
+    rows.into_iter().map(EventRow::new).collect()
+}
+
+fn is_possible(key: &AggregateKey) -> bool {
+    [&key.organization_id, &key.aggregate_type, &key.aggregate_id].into_iter().all(|text| storable(text))
+}
+
+/// The place of a row that [`recorded::rows`] read.
+fn place(row: &EventRow) -> Result<RecordedCursor, StoreError> {
+    Ok(RecordedCursor { append_no: row.extra(0)?, offset: Some(row.position().offset) })
+}
+
+/// Behind everything of this append, in this direction.
+fn beyond(append_no: i64, order: Order) -> RecordedCursor {
+    match order {
+        Order::Ascending => RecordedCursor::after_append(append_no),
+        Order::Descending => RecordedCursor { append_no: append_no.saturating_sub(1), offset: None },
+    }
+}
+
+/// Whether nothing is left between the cursor and the bound.
+fn is_behind(cursor: RecordedCursor, bound: i64, order: Order) -> bool {
+    match order {
+        Order::Ascending => cursor.append_no > bound,
+        Order::Descending => cursor.append_no < bound,
+    }
+}
+
+impl RecordedCursor {
+    /// The further of two cursors that stand at the start of an append.
+    fn max_in(self, other: Self, order: Order) -> Self {
+        match order {
+            Order::Ascending if other.append_no > self.append_no => other,
+            Order::Descending if other.append_no < self.append_no => other,
+            _ => self,
+        }
     }
 }

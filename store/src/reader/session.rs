@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use deadpool_postgres::{Client as Pooled, Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use futures::future::{self, BoxFuture};
+use futures::{FutureExt, TryStreamExt};
+use postgres_types::ToSql;
+use shared::scope::Scope;
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config, Error};
+use tokio_postgres::{Client, Config, Error, Row};
 
+use super::statement::Statement;
 use crate::connect;
 use crate::error::StoreError;
 
-/// The settings of every reading session (semantics.md 7, 11; research: a custom plan over 252 leaves takes 12 ms).
+/// The settings of every reading session (semantics.md 7, 11; a custom plan over 252 leaves takes 12 ms to make).
 pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "5s"),
@@ -23,6 +26,30 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
 
 /// How long a request waits for a free connection before it is told that the database is unavailable.
 const WAIT: Duration = Duration::from_secs(5);
+/// Prepared statements that a connection keeps; a caller who varies his filters must not fill the server's memory.
+const MOST_STATEMENTS: usize = 200;
+
+const ENTER: &str = include_str!("../../sql/enter_scope.sql");
+
+/// Whether the planner may sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sorting {
+    /// As it sees fit: small results, looked up by an index that has another order.
+    AsPlanned,
+    /// Only what an index has ordered already (incrementally over ties); never a whole month for one page.
+    Avoided,
+}
+
+/// What a collected stream of rows may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+impl Budget {
+    pub(super) const UNBOUNDED: Self = Self { rows: usize::MAX, bytes: usize::MAX };
+}
 
 struct OurConnect;
 
@@ -33,10 +60,9 @@ impl Connect for OurConnect {
     }
 }
 
-pub(crate) fn pool(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
-    let manager =
-        Manager::from_connect(config, OurConnect, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    Pool::builder(manager)
+pub(super) fn pool(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    Pool::builder(Manager::from_connect(config, OurConnect, recycling))
         .max_size(max_connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(WAIT))
@@ -44,4 +70,73 @@ pub(crate) fn pool(config: Config, max_connections: usize) -> Result<Pool, Store
         .recycle_timeout(Some(WAIT))
         .build()
         .map_err(|error| StoreError::Database(Box::new(error)))
+}
+
+/// Runs a statement within the scope.
+pub(super) async fn read(
+    pool: &Pool,
+    scope: &Scope,
+    statement: &Statement,
+    sorting: Sorting,
+) -> Result<Vec<Row>, StoreError> {
+    let (rows, _) = read_within(pool, scope, statement, sorting, Budget::UNBOUNDED).await?;
+    Ok(rows)
+}
+
+/// Runs a statement and keeps rows while the budget lasts (always the first); answers whether any were left out.
+pub(super) async fn read_within(
+    pool: &Pool,
+    scope: &Scope,
+    statement: &Statement,
+    sorting: Sorting,
+    budget: Budget,
+) -> Result<(Vec<Row>, bool), StoreError> {
+    let client = pool.get().await?;
+    if client.statement_cache.size() > MOST_STATEMENTS {
+        client.statement_cache.clear();
+    }
+    let (enter, prepared) = (client.prepare_cached(ENTER).await?, prepare(&client, statement).await?);
+    let (word, organization) = match scope {
+        Scope::All => ("all", ""),
+        Scope::Organization(own) => ("organization", own.as_str()),
+    };
+    let sort = if sorting == Sorting::Avoided { "off" } else { "on" };
+    let settings: [&(dyn ToSql + Sync); 3] = [&word, &organization, &sort];
+    let values = statement.values.iter().map(|value| &**value as &(dyn ToSql + Sync));
+    // Polled in this order, so sent in this order, in one flush; a failed statement makes COMMIT a rollback.
+    let (begun, entered, rows, ended) = future::join4(
+        client.batch_execute("begin read only"),
+        client.query(&enter, &settings),
+        collect(&client, &prepared, values, budget),
+        client.batch_execute("commit"),
+    )
+    .await;
+    begun?;
+    entered?;
+    let rows = rows?;
+    ended?;
+    Ok(rows)
+}
+
+async fn prepare(client: &Pooled, statement: &Statement) -> Result<tokio_postgres::Statement, Error> {
+    client.prepare_cached(&statement.sql).await
+}
+
+async fn collect<'a>(
+    client: &Pooled,
+    statement: &tokio_postgres::Statement,
+    values: impl ExactSizeIterator<Item = &'a (dyn ToSql + Sync)>,
+    budget: Budget,
+) -> Result<(Vec<Row>, bool), Error> {
+    let rows = client.query_raw(statement, values).await?;
+    let mut rows = std::pin::pin!(rows);
+    let (mut kept, mut bytes) = (Vec::new(), 0usize);
+    while let Some(row) = rows.try_next().await? {
+        bytes = bytes.saturating_add(row.raw_size_bytes());
+        if !kept.is_empty() && (kept.len() >= budget.rows || bytes > budget.bytes) {
+            return Ok((kept, true));
+        }
+        kept.push(row);
+    }
+    Ok((kept, false))
 }

@@ -1,0 +1,12 @@
+-- find_event: the event of an id, through the view. LIMIT keeps the look-up to one partition. $1 id, $2 organisation or null
+select e."timestamp", e.recorded_at, e.log_id, e."offset", e.version, e.event_id, e.retention_class, e.organization_id,
+       e.aggregate_type, e.aggregate_id, e.event_type, e.user_id, e.correlation_id, e.causation_id, e.source, e.action,
+       e.payload, e.metadata
+from audit.event_ids i
+cross join lateral (
+    select *
+    from audit.events_visible v
+    where v."timestamp" = i."timestamp" and v.log_id = i.log_id and v."offset" = i."offset"
+    limit 1
+) e
+where i.event_id = $1 and ($2::text is null or e.organization_id = $2)

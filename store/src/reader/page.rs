@@ -1,0 +1,154 @@
+//! Lists in time order (semantics.md 7): a page reads what it shows, whatever the table holds.
+
+use shared::filter::{EventFilter, Order, PageKey, Pattern};
+use shared::position::Position;
+use shared::scope::Scope;
+
+use super::conditions::{Conditions, conditions};
+use super::session::Sorting;
+use super::statement::{Statement, limit_step};
+use super::types::PageRequest;
+use crate::row::COLUMNS;
+use crate::sql_types::Micros;
+
+/// Values of one filter that are each looked up on their own, in the order of their index, and merged. Above, they are
+/// one condition and the planner decides.
+const MOST_BRANCHES: usize = 16;
+
+/// A page's statement, and how it may be planned. `limit` is of rows, one more than the page shows.
+pub(super) fn time_page(request: &PageRequest, limit: u32) -> (Statement, Sorting) {
+    let PageRequest { filter, scope, order, after, .. } = request;
+    let order_by = match order {
+        Order::Descending => r#"order by e."timestamp" desc, e.log_id desc, e."offset" desc"#,
+        Order::Ascending => r#"order by e."timestamp", e.log_id, e."offset""#,
+    };
+    let limit = limit_step(limit);
+    let mut statement = Statement::default();
+    if is_selective(filter) {
+        // OFFSET 0 keeps LIMIT and ORDER BY out of the plan of the look-up: an index on the order would be walked to
+        // its end for a handful of rows. The sort above is of those few, and keeps only `limit` of them.
+        let inner = page_conditions(&mut statement, scope, filter, *order, *after).to_sql();
+        let sql = format!(
+            "select {COLUMNS} from (select * from audit.events_visible e where {inner} offset 0) e {order_by} limit {limit}"
+        );
+        statement.push(&sql);
+        return (statement, Sorting::AsPlanned);
+    }
+    let branches = branches(filter);
+    let selects: Vec<String> = branches
+        .iter()
+        .map(|branch| {
+            let inner = page_conditions(&mut statement, scope, branch, *order, *after).to_sql();
+            format!("select {COLUMNS} from audit.events_visible e where {inner} {order_by} limit {limit}")
+        })
+        .collect();
+    if let [select] = &selects[..] {
+        statement.push(select);
+    } else {
+        let union =
+            selects.iter().map(|select| format!("({select})")).collect::<Vec<_>>().join(" union all ");
+        statement.push(&format!("select {COLUMNS} from ({union}) e {order_by} limit {limit}"));
+    }
+    (statement, if is_ordered_by_index(&branches[0]) { Sorting::Avoided } else { Sorting::AsPlanned })
+}
+
+fn page_conditions(
+    statement: &mut Statement,
+    scope: &Scope,
+    filter: &EventFilter,
+    order: Order,
+    after: Option<PageKey>,
+) -> Conditions {
+    let mut all = conditions(statement, scope, filter);
+    if let Some(PageKey::Time(time, Position { log_id, offset })) = after {
+        let (strict, loose) = if order == Order::Descending { ("<", "<=") } else { (">", ">=") };
+        let time = statement.bind(Micros(time));
+        let (log_id, offset) = (statement.bind(log_id), statement.bind(offset));
+        // The second says nothing new, but only it prunes partitions.
+        all.add(format!(r#"(e."timestamp", e.log_id, e."offset") {strict} ({time}, {log_id}, {offset})"#));
+        all.add(format!(r#"e."timestamp" {loose} {time}"#));
+    }
+    all
+}
+
+/// A filter that leaves a handful of rows by an index of its own, which has no time in it.
+fn is_selective(filter: &EventFilter) -> bool {
+    let aggregate = !filter.aggregate_id.is_empty()
+        && !filter.aggregate_type.is_empty()
+        && filter.aggregate_type.iter().all(|pattern| matches!(pattern, Pattern::Exact(_)));
+    aggregate || !filter.correlation_id.is_empty() || !filter.causation_id.is_empty()
+}
+
+/// The filter once per value of its first repeated indexed field: each is an equality, so each has an index's order.
+fn branches(filter: &EventFilter) -> Vec<EventFilter> {
+    let few = |count: usize| (2..=MOST_BRANCHES).contains(&count);
+    let exact = filter.event_type.iter().all(|pattern| matches!(pattern, Pattern::Exact(_)));
+    if few(filter.user_id.len()) {
+        unique(&filter.user_id).map(|user| EventFilter { user_id: vec![user], ..filter.clone() }).collect()
+    } else if few(filter.event_type.len()) && exact {
+        unique(&filter.event_type)
+            .map(|event_type| EventFilter { event_type: vec![event_type], ..filter.clone() })
+            .collect()
+    } else if few(filter.organization_id.len()) {
+        unique(&filter.organization_id)
+            .map(|own| EventFilter { organization_id: vec![own], ..filter.clone() })
+            .collect()
+    } else {
+        vec![filter.clone()]
+    }
+}
+
+/// Each value once: a repeated one would give its rows twice.
+fn unique<T: Clone + PartialEq>(values: &[T]) -> impl Iterator<Item = T> {
+    values
+        .iter()
+        .enumerate()
+        .filter(|(nth, value)| !values[..*nth].contains(value))
+        .map(|(_, value)| value.clone())
+}
+
+/// Whether an index gives the page's order for this filter, so that a sort can only be a mistake of the planner.
+fn is_ordered_by_index(filter: &EventFilter) -> bool {
+    let single = |patterns: &[Pattern]| patterns.is_empty() || matches!(patterns, [Pattern::Exact(_)]);
+    single(&filter.event_type) && filter.user_id.len() <= 1 && filter.organization_id.len() <= 1
+}
+
+/// How many events match, at most `cap` of them.
+pub(super) fn count(filter: &EventFilter, scope: &Scope, cap: Option<u32>) -> Statement {
+    let mut statement = Statement::default();
+    let all = conditions(&mut statement, scope, filter).to_sql();
+    let limit = cap.map(|cap| format!(" limit {cap}")).unwrap_or_default();
+    statement.push(&format!(
+        "select count(*) from (select from audit.events_visible e where {all}{limit}) counted"
+    ));
+    statement
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_users(users: &[&str]) -> EventFilter {
+        EventFilter { user_id: users.iter().map(ToString::to_string).collect(), ..EventFilter::default() }
+    }
+
+    #[test]
+    fn repeated_values_become_branches_without_repetition() {
+        assert_eq!(branches(&with_users(&["a", "b", "a"])), [with_users(&["a"]), with_users(&["b"])]);
+        assert_eq!(branches(&with_users(&["a"])), [with_users(&["a"])]);
+        let many: Vec<String> = (0..17).map(|n| n.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(branches(&with_users(&many)), [with_users(&many)]);
+    }
+
+    #[test]
+    fn an_aggregate_or_a_correlation_is_selective() {
+        let mut filter = EventFilter { aggregate_id: vec!["o".to_owned()], ..EventFilter::default() };
+        assert!(!is_selective(&filter));
+        filter.aggregate_type = vec![Pattern::parse("Ord*")];
+        assert!(!is_selective(&filter));
+        filter.aggregate_type = vec![Pattern::parse("Order")];
+        assert!(is_selective(&filter));
+        assert!(is_selective(&EventFilter { causation_id: vec!["c".to_owned()], ..EventFilter::default() }));
+    }
+}
