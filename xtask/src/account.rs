@@ -96,11 +96,9 @@ pub(crate) fn make_reachable(project: &Path, account: Option<&Account>, console:
         elsewhere.display()
     ));
     // The link is gone, so the person wanted a clean start: what an earlier checkout left there is not it.
-    for leftover in ["up", "test"] {
-        let leftover = elsewhere.join(leftover);
-        if leftover.exists() {
-            fs::remove_dir_all(&leftover).with_context(|| format!("removing {}", leftover.display()))?;
-        }
+    let leftovers = fs::read_dir(&elsewhere).into_iter().flatten().filter_map(Result::ok);
+    for leftover in leftovers.filter(|entry| entry.file_name() != "dist").map(|entry| entry.path()) {
+        fs::remove_dir_all(&leftover).with_context(|| format!("removing {}", leftover.display()))?;
     }
     fs::create_dir_all(&elsewhere).with_context(|| format!("making {}", elsewhere.display()))?;
     symlink(&elsewhere, &stack).with_context(|| format!("linking {}", stack.display()))

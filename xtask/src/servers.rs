@@ -60,10 +60,7 @@ pub(crate) fn prepare(stack: &mut Stack, console: &Console) -> Result<dist::Java
     let java = provision::provision(console)?;
     stack.account = account::for_servers(console)?;
     account::make_reachable(&stack.project, stack.account.as_ref(), console)?;
-    let account = stack.account.take();
-    *stack = Stack::locate(stack.kind);
-    stack.account = account;
-    stack.prepare()?;
+    stack.settle()?;
     dist::fetch(&stack.dist, console)?;
     Ok(java)
 }

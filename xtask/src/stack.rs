@@ -70,8 +70,12 @@ impl Stack {
         self.dir.file_name().is_some_and(|name| name == "up")
     }
 
-    /// Makes the folders, and settles who the servers run as.
-    pub(crate) fn prepare(&mut self) -> Result<()> {
+    /// Makes the folders; to be called when `.stack` has its final place, which may be behind a link by now.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        let own = self.dir.file_name().context("a stack's folder has a name")?.to_owned();
+        let stack = Self::locate(self.kind);
+        self.dir = stack.dir.with_file_name(own);
+        self.dist = stack.dist;
         for dir in [self.dist.clone(), self.dir.clone(), self.logs()] {
             fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         }

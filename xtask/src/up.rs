@@ -111,14 +111,13 @@ fn live(
         console.step("forgetting the data, ports and keys of earlier runs");
         stack.wipe()?;
     }
-    let built = match programs::built_already() {
-        Some(folder) => folder,
-        None => {
-            let profile = Profile::chosen()?;
-            console.step("building the programs (the first time takes minutes)");
-            programs::build(&stack.project, profile, &PROGRAMS, supervisor)?;
-            programs::folder(profile)?
-        }
+    let built = if let Some(folder) = programs::built_already() {
+        folder
+    } else {
+        let profile = Profile::chosen()?;
+        console.step("building the programs (the first time takes minutes)");
+        programs::build(&stack.project, profile, &PROGRAMS, supervisor)?;
+        programs::folder(profile)?
     };
     let mut ports: Vec<_> = servers::PORTS.into_iter().chain(services::PORTS).collect();
     if !stack.is_the_usual_one() {
