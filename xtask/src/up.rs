@@ -122,7 +122,9 @@ fn live(
     let mut ports: Vec<_> = servers::PORTS.into_iter().chain(services::PORTS).collect();
     if !stack.is_the_usual_one() {
         // The well-known ports are for the stack that a person uses.
-        ports.iter_mut().for_each(|port| port.preferred = None);
+        for port in &mut ports {
+            port.preferred = None;
+        }
     }
     let secrets: Vec<_> = servers::SECRETS.into_iter().chain(settings::SECRETS).collect();
     let kept = servers::keep(stack, &ports, &secrets, &console)?;
