@@ -44,14 +44,19 @@ fn the_example_with_its_comments_made_keys_is_accepted() {
         .lines()
         .filter(|line| *line != "rules = []")
         .map(|line| match line.strip_prefix("# ") {
-            Some(key) if key.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ') && !name.contains('=')) => {
+            Some(key)
+                if key
+                    .split_once(" = ")
+                    .is_some_and(|(name, _)| !name.contains(' ') && !name.contains('=')) =>
+            {
                 format!("{key}\n")
             }
             _ => format!("{line}\n"),
         })
         .collect();
     // Documented side by side, but HS256 refuses the address of public keys, and the sample secret is too short.
-    let text = uncommented.replace("algorithm = \"HS256\"", "algorithm = \"EdDSA\"").replace("secret = \"…\"\n", "");
+    let text =
+        uncommented.replace("algorithm = \"HS256\"", "algorithm = \"EdDSA\"").replace("secret = \"…\"\n", "");
     let config = from_text(&text).unwrap();
     assert_eq!(config.ingestor.instance_id.as_deref(), Some("audit-ingestor-0"));
     assert_eq!(config.ingestor.organizations["audit.events.shop"], "shop");
@@ -87,7 +92,11 @@ fn variables_win_over_the_file_and_take_lists_tables_times_and_numbers() {
     assert_eq!(config.ingestor.on_gap, GapPolicy::Stop);
     assert_eq!(config.ingestor.shutdown_deadline, Duration::from_secs(90));
     assert_eq!(config.kafka.properties["security.protocol"].expose_secret(), "SSL");
-    assert_eq!(config.registry.password.unwrap().expose_secret(), "0123", "a password of digits stays as it is");
+    assert_eq!(
+        config.registry.password.unwrap().expose_secret(),
+        "0123",
+        "a password of digits stays as it is"
+    );
 }
 
 #[test]
@@ -154,7 +163,8 @@ fn patterns_must_be_ones_that_kafka_takes_for_patterns() {
 
 #[test]
 fn a_retention_rule_must_name_a_class_that_exists() {
-    let text = refusal(from_text("[retention]\nrules = [{ event_type = \"A*\", class = \"gone\" }]\n"), "retention");
+    let text =
+        refusal(from_text("[retention]\nrules = [{ event_type = \"A*\", class = \"gone\" }]\n"), "retention");
     assert!(text.contains("gone"), "{text}");
     let config = from_text(
         "[retention]\nrules = [{ event_type = \"A*\", class = \"short\" }]\n[retention.classes]\nshort = { keep = \"90 days\" }\n",
@@ -193,7 +203,9 @@ fn the_shared_secret_and_public_keys_exclude_each_other() {
 
 #[test]
 fn properties_that_promises_rest_on_cannot_be_overridden() {
-    for property in ["enable.idempotence", "acks", "check.crcs", "isolation.level", "auto.offset.reset", "group.id"] {
+    for property in
+        ["enable.idempotence", "acks", "check.crcs", "isolation.level", "auto.offset.reset", "group.id"]
+    {
         let text = format!("[kafka.properties]\n\"{property}\" = \"x\"\n");
         refusal(from_text(&text), &format!("kafka.properties.\"{property}\""));
     }
@@ -203,7 +215,10 @@ fn properties_that_promises_rest_on_cannot_be_overridden() {
 fn a_missing_key_is_named_with_its_variable() {
     let config = from_text("").unwrap();
     let text = config.database.ingestor_url().unwrap_err().to_string();
-    assert!(text.contains("database.ingestor_url") && text.contains("AUDIT_DATABASE__INGESTOR_URL"), "{text}");
+    assert!(
+        text.contains("database.ingestor_url") && text.contains("AUDIT_DATABASE__INGESTOR_URL"),
+        "{text}"
+    );
     assert!((service::Service::INGESTOR.require)(&config).is_err());
     assert!((service::Service::AUDIT_API.require)(&config).is_err());
 }
