@@ -126,3 +126,119 @@ fn message(letter: &DeadLetter<'_>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 4096 + ALLOWANCE;
+
+    fn letter(value: &[u8]) -> DeadLetter<'static> {
+        DeadLetter {
+            id: Position { log_id: 7, offset: 42 },
+            topic: "audit.events",
+            partition: 3,
+            offset: 42,
+            stage: "decode",
+            reason: Reason::Undecodable,
+            pointer: "/payload",
+            detail: "the bytes end too early",
+            key: Some(Bytes::from_static(b"key")),
+            value: Some(Bytes::copy_from_slice(value)),
+            value_digest: None,
+            headers: &[],
+            timestamp_ms: Some(1_700_000_000_000),
+        }
+    }
+
+    fn header<'a>(record: &'a Outgoing, name: &str) -> Option<&'a str> {
+        let mut found = record.headers.iter().filter(|(header, _)| header == name);
+        let (_, value) = found.next()?;
+        assert!(found.next().is_none(), "{name} is there twice");
+        std::str::from_utf8(value.as_deref()?).ok()
+    }
+
+    #[test]
+    fn the_original_bytes_go_with_the_headers_that_connect_users_know() {
+        let record = record(&letter(b"\x00\xff"), "audit.dlq", "audit-ingestor", LIMIT);
+        assert_eq!(record.topic, "audit.dlq");
+        assert_eq!(record.key.as_deref(), Some(&b"key"[..]));
+        assert_eq!(record.value.as_deref(), Some(&b"\x00\xff"[..]));
+        assert_eq!(record.timestamp_ms, Some(1_700_000_000_000));
+        let expected = [
+            ("__connect.errors.topic", "audit.events"),
+            ("__connect.errors.partition", "3"),
+            ("__connect.errors.offset", "42"),
+            ("__connect.errors.connector.name", "audit-ingestor"),
+            ("__connect.errors.task.id", "3"),
+            ("__connect.errors.stage", "decode"),
+            ("__connect.errors.class.name", "audit-ingestor"),
+            ("__connect.errors.exception.class.name", "undecodable"),
+            ("__connect.errors.exception.message", "undecodable at \"/payload\": the bytes end too early"),
+            ("audit.dead.letter.id", "7:42"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(header(&record, name), Some(value), "{name}");
+        }
+        assert_eq!(header(&record, DIGEST_HEADER), None);
+    }
+
+    #[test]
+    fn original_headers_stay_and_those_of_an_earlier_passage_go() {
+        let headers = [
+            ("traceparent".to_owned(), Some(Bytes::from_static(b"00-x"))),
+            ("traceparent".to_owned(), None),
+            ("__connect.errors.topic".to_owned(), Some(Bytes::from_static(b"old"))),
+            (ID_HEADER.to_owned(), Some(Bytes::from_static(b"1:1"))),
+        ];
+        let letter = DeadLetter { headers: &headers, ..letter(b"x") };
+        let published = record(&letter, "audit.dlq", "g", LIMIT);
+        assert_eq!(published.headers[..2], headers[..2]);
+        assert_eq!(header(&published, ID_HEADER), Some("7:42"));
+        assert_eq!(header(&published, "__connect.errors.topic"), Some("audit.events"));
+
+        let again = redrive(&letter);
+        assert_eq!(again.topic, "audit.events");
+        assert_eq!(again.headers[..2], headers[..2]);
+        assert_eq!(again.headers.len(), 3);
+        assert_eq!(header(&again, REDRIVE_HEADER), Some("7:42"));
+    }
+
+    #[test]
+    fn a_value_too_large_to_publish_goes_as_its_digest() {
+        let value = vec![7; LIMIT];
+        let published = record(&letter(&value), "audit.dlq", "g", LIMIT);
+        assert_eq!(published.value.as_deref(), Some(&b""[..]));
+        assert_eq!(header(&published, DIGEST_HEADER), Some(hex::encode(Sha256::digest(&value)).as_str()));
+        assert_eq!(published.key.as_deref(), Some(&b"key"[..]));
+        assert!(crate::producer::size_of(&published) <= LIMIT);
+    }
+
+    #[test]
+    fn a_value_the_store_did_not_keep_goes_as_the_digest_it_kept() {
+        let letter = DeadLetter { value: None, value_digest: Some([0xab; 32]), ..letter(b"") };
+        let published = record(&letter, "audit.dlq", "g", LIMIT);
+        assert_eq!(published.value.as_deref(), Some(&b""[..]));
+        assert_eq!(header(&published, DIGEST_HEADER), Some("ab".repeat(32).as_str()));
+    }
+
+    #[test]
+    fn a_key_too_large_to_publish_never_blocks_the_next() {
+        let headers = [("big".to_owned(), Some(Bytes::from(vec![1; LIMIT])))];
+        let letter = DeadLetter { headers: &headers, key: Some(Bytes::from(vec![1; LIMIT])), ..letter(b"x") };
+        let published = record(&letter, "audit.dlq", "g", LIMIT);
+        assert!(crate::producer::size_of(&published) <= LIMIT);
+        assert_eq!(header(&published, ID_HEADER), Some("7:42"));
+        assert_eq!(header(&published, DIGEST_HEADER), Some(hex::encode(Sha256::digest(b"x")).as_str()));
+    }
+
+    #[test]
+    fn a_null_value_stays_null_and_a_long_reason_is_cut() {
+        let detail = "\u{e9}".repeat(5000);
+        let letter = DeadLetter { value: None, detail: &detail, ..letter(b"") };
+        let published = record(&letter, "audit.dlq", "g", LIMIT);
+        assert_eq!(published.value, None);
+        let message = header(&published, "__connect.errors.exception.message").expect("still text");
+        assert!(message.len() <= MAX_MESSAGE_BYTES && message.len() > MAX_MESSAGE_BYTES - 4);
+    }
+}

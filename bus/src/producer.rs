@@ -9,13 +9,14 @@ use std::{
 
 use bytes::Bytes;
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, Message,
+    client::ClientContext,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
+    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
 };
 use service::config::{ConfigError, KafkaSettings};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// A record on its way to Kafka.
 #[derive(Debug, Clone, Default)]
@@ -149,8 +150,10 @@ pub struct Producer {
     shared: Arc<Inner>,
 }
 
+type Client = Arc<ThreadedProducer<Acknowledging>>;
+
 struct Inner {
-    client: RwLock<FutureProducer>,
+    client: RwLock<Client>,
     config: ClientConfig,
     limits: ProducerLimits,
     records: Arc<Semaphore>,
@@ -171,7 +174,7 @@ impl Producer {
         limits: ProducerLimits,
     ) -> Result<Self, ProduceError> {
         let config = producer_config(settings, client_id, &limits)?;
-        let client = config.create().map_err(ProduceError::Client)?;
+        let client = client_of(&config).map_err(ProduceError::Client)?;
         let shared = Inner {
             client: RwLock::new(client),
             config,
@@ -196,20 +199,16 @@ impl Producer {
         if bytes > limit {
             return Err(ProduceError::TooLarge { topic: record.topic, bytes, limit });
         }
-        let permits = self.room_for(bytes).await;
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = Box::new(Waiting { sender, _permits: self.room_for(bytes).await });
         loop {
-            let client = self.client();
-            match client.send_result(to_kafka(&record)) {
-                Ok(acknowledgement) => {
-                    return Ok(Delivery {
-                        acknowledgement,
-                        topic: record.topic,
-                        producer: self.clone(),
-                        _permits: permits,
-                    });
+            match self.client().send(to_kafka(&record, waiting)) {
+                Ok(()) => {
+                    return Ok(Delivery { outcome: receiver, topic: record.topic, producer: self.clone() });
                 }
                 // Ours is the tighter bound, so this is rare; waiting keeps the promise never to drop.
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                    waiting = refused.delivery_opaque;
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 Err((cause, _)) => {
@@ -251,8 +250,8 @@ impl Producer {
         }
     }
 
-    fn client(&self) -> FutureProducer {
-        self.shared.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn client(&self) -> Client {
+        Arc::clone(&self.shared.client.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An idempotent producer whose sequence is broken refuses everything from then on: a new one takes its place.
@@ -260,25 +259,18 @@ impl Producer {
         let mut client = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);
         let Some((code, reason)) = client.client().fatal_error() else { return };
         tracing::error!(%code, reason, "the Kafka producer met a fatal error and is made anew");
-        match self.shared.config.create() {
+        match client_of(&self.shared.config) {
             Ok(new) => *client = new,
             Err(error) => tracing::error!(%error, "the Kafka producer cannot be made anew"),
         }
     }
 }
 
-/// The acknowledgement of one record, to be awaited.
+/// The acknowledgement of one record, to be awaited; the record goes its way also when this is dropped.
 pub struct Delivery {
-    acknowledgement: DeliveryFuture,
+    outcome: oneshot::Receiver<Result<Delivered, KafkaError>>,
     topic: String,
     producer: Producer,
-    _permits: Permits,
-}
-
-#[derive(Debug)]
-struct Permits {
-    _record: OwnedSemaphorePermit,
-    _bytes: OwnedSemaphorePermit,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -291,17 +283,48 @@ impl Future for Delivery {
     type Output = Result<Delivered, ProduceError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = ready!(Pin::new(&mut self.acknowledgement).poll(context));
-        let cause = match outcome {
-            Ok(Ok(delivery)) => {
-                return Poll::Ready(Ok(Delivered { partition: delivery.partition, offset: delivery.offset }));
-            }
-            Ok(Err((cause, _))) => cause,
+        let cause = match ready!(Pin::new(&mut self.outcome).poll(context)) {
+            Ok(Ok(delivered)) => return Poll::Ready(Ok(delivered)),
+            Ok(Err(cause)) => cause,
+            // The client was replaced, or is going away, before an answer came.
             Err(_) => KafkaError::Canceled,
         };
         self.producer.renew_after_fatal();
         Poll::Ready(Err(ProduceError::NotDelivered { topic: self.topic.clone(), cause }))
     }
+}
+
+/// What librdkafka carries along with a record. Room is given back when Kafka answers, whether or not the caller has
+/// come to await it: a caller that hands over many and awaits them afterwards must not wait for itself.
+struct Waiting {
+    sender: oneshot::Sender<Result<Delivered, KafkaError>>,
+    _permits: Permits,
+}
+
+struct Permits {
+    _record: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
+}
+
+struct Acknowledging;
+
+impl ClientContext for Acknowledging {}
+
+impl ProducerContext for Acknowledging {
+    type DeliveryOpaque = Box<Waiting>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
+        let outcome = match result {
+            Ok(message) => Ok(Delivered { partition: message.partition(), offset: message.offset() }),
+            Err((cause, _)) => Err(cause.clone()),
+        };
+        // Nobody listens when the caller has dropped its future: that is its right.
+        let _ = waiting.sender.send(outcome);
+    }
+}
+
+fn client_of(config: &ClientConfig) -> Result<Client, KafkaError> {
+    config.create_with_context(Acknowledging).map(Arc::new)
 }
 
 fn producer_config(
@@ -336,17 +359,18 @@ pub(crate) fn size_of(record: &Outgoing) -> usize {
     length(&record.key) + length(&record.value) + headers
 }
 
-fn to_kafka(record: &Outgoing) -> FutureRecord<'_, [u8], [u8]> {
+fn to_kafka(record: &Outgoing, waiting: Box<Waiting>) -> BaseRecord<'_, [u8], [u8], Box<Waiting>> {
     let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
     for (key, value) in &record.headers {
         headers = headers.insert(Header { key, value: value.as_deref() });
     }
-    FutureRecord {
+    BaseRecord {
         topic: &record.topic,
         partition: record.partition,
         payload: record.value.as_deref(),
         key: record.key.as_deref(),
         timestamp: record.timestamp_ms,
         headers: (!record.headers.is_empty()).then_some(headers),
+        delivery_opaque: waiting,
     }
 }

@@ -32,6 +32,9 @@ pub enum RegistryError {
     /// No answer, or one that says nothing about the schema; worth another attempt.
     #[error("the schema registry is unavailable: {0}")]
     Unavailable(String),
+    /// A 404 without a code of the registry's own: a wrong URL, or something in between; worth another attempt.
+    #[error("the schema registry is unavailable: nothing at {0}; is registry.url right?")]
+    NoSuchAddress(String),
     /// The schema is there and cannot be used: not Avro, over 1 MiB, too many references.
     #[error("the schema cannot be used: {0}")]
     Unusable(String),
@@ -60,6 +63,13 @@ pub enum Compatibility {
     Full,
     /// Both ways with every earlier one: what the canonical envelope keeps.
     FullTransitive,
+}
+
+impl RegistryError {
+    /// Whether another attempt may end otherwise, so that a record must wait instead of being refused.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::NoSuchAddress(_) | Self::Configuration(_))
+    }
 }
 
 impl Compatibility {

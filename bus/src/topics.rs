@@ -211,6 +211,18 @@ pub async fn describe(
     Ok(described)
 }
 
+/// The first offset that a partition still holds: everything below is gone from Kafka.
+pub async fn first_offset(settings: &KafkaSettings, topic: &str, partition: i32) -> Result<i64, TopicError> {
+    let cluster = Cluster::connect(settings)?;
+    let topic = topic.to_owned();
+    // librdkafka's watermark request blocks.
+    let fetching = tokio::task::spawn_blocking(move || {
+        cluster.admin.inner().fetch_watermarks(&topic, partition, REQUEST)
+    });
+    let (first, _end) = fetching.await.map_err(|_| TopicError::Interrupted)??;
+    Ok(first)
+}
+
 struct Cluster {
     admin: std::sync::Arc<AdminClient<DefaultClientContext>>,
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use uuid::Uuid;
+use shared::avro::SchemaReference;
 
 use super::{RegisteredSchema, Registry, RegistryError, encoded, unavailable};
 
@@ -41,14 +41,27 @@ struct AnsweredError {
 }
 
 impl Registry {
-    /// The schema of this id.
-    pub async fn fetch_by_id(&self, id: u32) -> Result<RegisteredSchema, RegistryError> {
-        self.fetch_from(&format!("/schemas/ids/{id}")).await
+    /// The schema that a record names.
+    pub async fn fetch(&self, reference: SchemaReference) -> Result<RegisteredSchema, RegistryError> {
+        match reference {
+            SchemaReference::Id(id) => self.fetch_from(&format!("/schemas/ids/{id}")).await,
+            SchemaReference::Guid(guid) => {
+                let fetched = self.fetch_from(&format!("/schemas/guids/{guid}")).await;
+                match fetched {
+                    // An older registry, or Apicurio, has no GUIDs at all, so it will never know this one.
+                    Err(RegistryError::NoSuchAddress(path)) if self.is_healthy().await => {
+                        Err(RegistryError::Unknown(format!("{path}: this registry has no GUIDs")))
+                    }
+                    fetched => fetched,
+                }
+            }
+        }
     }
 
-    /// The schema of this GUID.
-    pub async fn fetch_by_guid(&self, guid: Uuid) -> Result<RegisteredSchema, RegistryError> {
-        self.fetch_from(&format!("/schemas/guids/{guid}")).await
+    /// Whether the registry itself answers, rather than something in between.
+    async fn is_healthy(&self) -> bool {
+        let Ok(response) = self.request(Method::GET, "/schemas/types").send().await else { return false };
+        response.status().is_success() && response.json::<Vec<String>>().await.is_ok()
     }
 
     async fn fetch_from(&self, path: &str) -> Result<RegisteredSchema, RegistryError> {
@@ -124,6 +137,7 @@ fn refusal(status: StatusCode, body: &[u8], path: &str) -> RegistryError {
         Some(code) if status == StatusCode::NOT_FOUND && NOT_FOUND_CODES.contains(&code) => {
             RegistryError::Unknown(format!("{path} ({code})"))
         }
+        None if status == StatusCode::NOT_FOUND => RegistryError::NoSuchAddress(path.to_owned()),
         _ => RegistryError::Unavailable(format!("answered {status} for {path}")),
     }
 }
