@@ -31,7 +31,12 @@ pub struct EventFilter {
     pub correlation_id: Vec<String>,
     /// Causation ids.
     pub causation_id: Vec<String>,
+    /// Leaves out the records of accesses ([`ACCESS_TYPE`]): lists and tails do, unless asked by type (semantics.md 12).
+    pub without_accesses: bool,
 }
+
+/// The aggregate type of the records of accesses (semantics.md 12).
+pub const ACCESS_TYPE: &str = "AuditAccess";
 
 /// A value with `*` for any run of characters and no other metacharacter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

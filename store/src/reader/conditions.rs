@@ -1,6 +1,6 @@
 //! Filters as conditions on `events_visible e` (semantics.md 7): equality, ranges for prefixes, LIKE for the rest.
 
-use shared::filter::{EventFilter, Pattern};
+use shared::filter::{ACCESS_TYPE, EventFilter, Pattern};
 use shared::scope::Scope;
 
 use super::statement::Statement;
@@ -29,6 +29,9 @@ pub(super) fn conditions(statement: &mut Statement, scope: &Scope, filter: &Even
     times(statement, &mut all, filter);
     patterns(statement, &mut all, "event_type", &filter.event_type);
     patterns(statement, &mut all, "aggregate_type", &filter.aggregate_type);
+    if filter.without_accesses {
+        all.add(format!("e.aggregate_type <> '{ACCESS_TYPE}'"));
+    }
     one_of(statement, &mut all, "aggregate_id", &filter.aggregate_id);
     one_of(statement, &mut all, "organization_id", &filter.organization_id);
     one_of(statement, &mut all, "source", &filter.source);

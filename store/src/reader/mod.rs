@@ -6,6 +6,7 @@ mod fate;
 mod history;
 mod letters;
 mod page;
+mod place;
 mod recorded;
 mod session;
 mod statement;
