@@ -1,10 +1,6 @@
 //! Batched: what waits in a lane becomes one transaction's worth, a span per log.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use shared::record::record_digest;
 use store::{Batch, Entry, LastRecord, RawRecord, Rejected, Span};
@@ -108,9 +104,8 @@ impl Batcher {
             self.since_yield = 0;
             tokio::task::yield_now().await;
         }
-        let rejected = |stage, refusal| {
-            Entry::Rejected(Rejected { offset, refusal, stage, record: Arc::clone(raw) })
-        };
+        let rejected =
+            |stage, refusal| Entry::Rejected(Rejected { offset, refusal, stage, record: Arc::clone(raw) });
         match self.decoder.decode(raw, size).await {
             Decoded::Envelope(envelope) => match self.validator.validate(envelope, assignment, offset, raw) {
                 Ok(candidate) => Ok(Entry::Candidate(candidate)),
@@ -154,7 +149,11 @@ impl Draft {
 
     fn span(&mut self, assignment: &Arc<Assignment>) -> &mut DraftSpan {
         let index = *self.by_claim.entry(assignment.claim.number).or_insert_with(|| {
-            self.spans.push(DraftSpan { assignment: Arc::clone(assignment), entries: Vec::new(), last: None });
+            self.spans.push(DraftSpan {
+                assignment: Arc::clone(assignment),
+                entries: Vec::new(),
+                last: None,
+            });
             self.spans.len() - 1
         });
         &mut self.spans[index]
@@ -208,14 +207,22 @@ impl DraftSpan {
             LastRecord { offset, digest: digest.unwrap_or_else(compute) }
         });
         let Assignment { log_id, name, .. } = &*self.assignment;
-        Span { log_id: *log_id, name: Arc::clone(name), from_offset, next_offset, last_record, entries: self.entries }
+        Span {
+            log_id: *log_id,
+            name: Arc::clone(name),
+            from_offset,
+            next_offset,
+            last_record,
+            entries: self.entries,
+        }
     }
 }
 
 impl Prepared {
     /// Leaves out the spans of claims that were given up meanwhile.
     pub fn drop_revoked(&mut self) {
-        let kept: Vec<bool> = self.assignments.iter().map(|assignment| assignment.claim.may_append()).collect();
+        let kept: Vec<bool> =
+            self.assignments.iter().map(|assignment| assignment.claim.may_append()).collect();
         let (mut of_spans, mut of_assignments) = (kept.iter(), kept.iter());
         self.batch.spans.retain(|_| of_spans.next() == Some(&true));
         self.assignments.retain(|_| of_assignments.next() == Some(&true));

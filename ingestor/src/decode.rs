@@ -81,7 +81,11 @@ impl Decoder {
 }
 
 fn unknown(reference: SchemaReference) -> Refusal {
-    Refusal::new(Reason::UnknownSchema, "", format!("the registry does not know schema {reference}: register it, then redrive"))
+    Refusal::new(
+        Reason::UnknownSchema,
+        "",
+        format!("the registry does not know schema {reference}: register it, then redrive"),
+    )
 }
 
 /// The value of the last header of this name.

@@ -30,7 +30,12 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use crate::{
-    database::Database, health::Conditions, pipeline::Pipeline, relay::{Publisher, Relay}, schemas::SchemaBook, settings::Settings,
+    database::Database,
+    health::Conditions,
+    pipeline::Pipeline,
+    relay::{Publisher, Relay},
+    schemas::SchemaBook,
+    settings::Settings,
 };
 
 /// Runs an ingestor until `shutdown` asks for its end. Waits for what is away; fails only for what time does not cure.

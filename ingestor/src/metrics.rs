@@ -34,8 +34,15 @@ pub fn describe() {
     describe_counter!(DEAD_LETTERED, "Records refused, by reason.");
     describe_counter!(SKIPPED, "Offsets without a record for us, by kind.");
     describe_counter!(KEY_MISMATCHES, "Events whose record key is not their aggregate id.");
-    describe_gauge!(DB_LAG, Unit::Seconds, "Age of the oldest record read and not yet committed; 0 when idle.");
-    describe_gauge!(INGEST_LAG, "Records that Kafka has and the database has not, over the partitions assigned here.");
+    describe_gauge!(
+        DB_LAG,
+        Unit::Seconds,
+        "Age of the oldest record read and not yet committed; 0 when idle."
+    );
+    describe_gauge!(
+        INGEST_LAG,
+        "Records that Kafka has and the database has not, over the partitions assigned here."
+    );
     describe_histogram!(BATCH_RECORDS, "Records per transaction.");
     describe_histogram!(BATCH_BYTES, Unit::Bytes, "Bytes of records per transaction.");
     describe_histogram!(BATCH_SECONDS, Unit::Seconds, "Duration of one append, by step.");

@@ -110,7 +110,11 @@ impl Pipeline {
         result
     }
 
-    fn open_lane(&self, tasks: &mut JoinSet<()>, commands: &mpsc::Sender<crate::consume::command::Command>) -> LaneSender {
+    fn open_lane(
+        &self,
+        tasks: &mut JoinSet<()>,
+        commands: &mpsc::Sender<crate::consume::command::Command>,
+    ) -> LaneSender {
         let settings = &self.settings;
         let (sender, parcels) = unbounded_channel();
         let (prepared, batches) = tokio::sync::mpsc::channel(1);

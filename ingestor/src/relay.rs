@@ -94,14 +94,17 @@ impl Relay {
             mark_published(client, &published).await?;
             metrics::published(published.len());
             metrics::unpublished(letters.len() - published.len());
-            info!(count = published.len(), topic = self.publisher.settings.dead_letter_topic, "dead_letters_published");
+            info!(
+                count = published.len(),
+                topic = self.publisher.settings.dead_letter_topic,
+                "dead_letters_published"
+            );
         }
         match failure {
             Some(failure) => Err(failure.into()),
             None => Ok(!letters.is_empty()),
         }
     }
-
 }
 
 impl Publisher {

@@ -70,7 +70,12 @@ struct Pending {
 
 impl SchemaBook {
     /// An empty book. `registry_name` scopes the copies in the database.
-    pub fn new(registry: Registry, registry_name: String, unknown_after: Duration, database: Database) -> Self {
+    pub fn new(
+        registry: Registry,
+        registry_name: String,
+        unknown_after: Duration,
+        database: Database,
+    ) -> Self {
         let database = tokio::sync::Mutex::new(database);
         Self { registry, registry_name, unknown_after, database, pages: Mutex::default() }
     }
@@ -127,11 +132,7 @@ impl SchemaBook {
                 return Resolution::Wait(RewindReason::Database);
             }
         }
-        let fetched = match reference {
-            SchemaReference::Id(id) => self.registry.fetch_by_id(id).await,
-            SchemaReference::Guid(guid) => self.registry.fetch_by_guid(guid).await,
-        };
-        let found = match fetched {
+        let found = match self.registry.fetch(reference).await {
             Ok(found) => StoredSchema { text: found.text, references: found.references },
             Err(RegistryError::Unknown(_)) => return self.unknown(reference),
             Err(RegistryError::Unusable(detail)) => {
@@ -163,7 +164,8 @@ impl SchemaBook {
 
     async fn keep(&self, reference: SchemaReference, schema: &StoredSchema) -> Result<(), StoreError> {
         let mut database = self.database.lock().await;
-        let kept = keep_schema(database.client().await?, &self.registry_name, &reference.to_string(), schema).await;
+        let kept =
+            keep_schema(database.client().await?, &self.registry_name, &reference.to_string(), schema).await;
         if kept.is_err() {
             database.disconnect();
         }

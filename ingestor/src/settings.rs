@@ -62,7 +62,9 @@ impl Settings {
     /// Takes what the ingestor needs; an error names the key that is missing.
     pub fn from_config(config: &AuditConfig) -> Result<Self, ConfigError> {
         let ingestor = &config.ingestor;
-        let text = |(name, value): (&String, &secrecy::SecretString)| (name.clone(), value.expose_secret().to_owned());
+        let text = |(name, value): (&String, &secrecy::SecretString)| {
+            (name.clone(), value.expose_secret().to_owned())
+        };
         let organization = |(topic, name): (&String, &String)| (topic.clone(), Arc::from(name.as_str()));
         Ok(Self {
             database_url: DatabaseUrl::new(config.database.ingestor_url()?.expose_secret()),

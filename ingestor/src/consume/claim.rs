@@ -83,7 +83,15 @@ impl Assignment {
         stored_next: i64,
     ) -> Self {
         let name = Arc::new(name);
-        Self { claim, log_id, name, organization, replay_topic, lane, stored_next: AtomicI64::new(stored_next) }
+        Self {
+            claim,
+            log_id,
+            name,
+            organization,
+            replay_topic,
+            lane,
+            stored_next: AtomicI64::new(stored_next),
+        }
     }
 
     /// The log's position, as far as this process stored or read it.

@@ -277,7 +277,12 @@ impl Poller {
         }
     }
 
-    fn note_beginning(&self, claim: &Arc<Claim>, log: &Log, beginning: &Beginning) -> Option<Arc<Assignment>> {
+    fn note_beginning(
+        &self,
+        claim: &Arc<Claim>,
+        log: &Log,
+        beginning: &Beginning,
+    ) -> Option<Arc<Assignment>> {
         let settings = &self.settings;
         let context = Arc::clone(self.consumer.context());
         let mut table = context.table();
@@ -318,7 +323,11 @@ impl Poller {
             reading.distrust_position();
             *paused = false;
             // Refused only for offsets that are not plain numbers.
-            let _ = list.add_partition_offset(&claim.topic, claim.partition, Offset::Offset(reading.fetch_from()));
+            let _ = list.add_partition_offset(
+                &claim.topic,
+                claim.partition,
+                Offset::Offset(reading.fetch_from()),
+            );
         }
         if list.count() == 0 {
             return;
@@ -381,8 +390,13 @@ impl Poller {
             owned.rewinds += 1;
             let Some(renewed) = table.renew(&claim.topic, claim.partition) else { continue };
             metrics::rewound(reason);
-            info!(topic = &*claim.topic, partition = claim.partition, reason = reason.as_str(),
-                wait_ms = wait.as_millis(), "partition_rewound");
+            info!(
+                topic = &*claim.topic,
+                partition = claim.partition,
+                reason = reason.as_str(),
+                wait_ms = wait.as_millis(),
+                "partition_rewound"
+            );
             self.request(StartRequest::new(renewed, after(wait)));
         }
         self.unassign(&list_of(&fetched));
@@ -428,8 +442,12 @@ impl Poller {
             if self.lanes[lane].resumes() {
                 let here = |state: &State| matches!(state, State::Reading { assignment, .. } if assignment.lane == lane);
                 let context = Arc::clone(self.consumer.context());
-                let claims: Vec<_> =
-                    context.table().iter().filter(|it| here(&it.state)).map(|it| Arc::clone(&it.claim)).collect();
+                let claims: Vec<_> = context
+                    .table()
+                    .iter()
+                    .filter(|it| here(&it.state))
+                    .map(|it| Arc::clone(&it.claim))
+                    .collect();
                 self.assign(&claims);
             }
         }
@@ -451,7 +469,8 @@ impl Poller {
     fn report(&self) {
         let table = self.consumer.context().table();
         let lag = table.iter().filter_map(|owned| Some((owned.end? - owned.stored_next).max(0))).sum();
-        let stopped = |reason| table.iter().filter(|it| matches!(it.state, State::Stopped(r) if r == reason)).count();
+        let stopped =
+            |reason| table.iter().filter(|it| matches!(it.state, State::Stopped(r) if r == reason)).count();
         metrics::partitions(table.iter().count(), stopped);
         let oldest = self.lanes.iter().map(LaneSender::oldest_age).max().unwrap_or_default();
         metrics::lag(lag, oldest);

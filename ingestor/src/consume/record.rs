@@ -14,9 +14,6 @@ use store::RawRecord;
 
 use super::parcel::Item;
 
-
-
-
 /// Stands for a header name that is not UTF-8.
 const UNREADABLE_HEADER: &str = "(header name is not UTF-8)";
 
@@ -41,12 +38,16 @@ impl RecordCopier {
         let mut headers = message.headers().map(read_headers).unwrap_or_default();
         let size = message.key_len()
             + message.payload_len()
-            + headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
+            + headers
+                .iter()
+                .map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len))
+                .sum::<usize>();
         let mut digest = None;
         let value = match message.payload() {
             Some(value) if value.len() > self.max_kept => {
                 digest = Some(digest_of(message));
-                headers.push((DIGEST_HEADER.to_owned(), Some(Bytes::from(hex::encode(Sha256::digest(value))))));
+                headers
+                    .push((DIGEST_HEADER.to_owned(), Some(Bytes::from(hex::encode(Sha256::digest(value))))));
                 None
             }
             value => value.map(|value| self.carve(value)),
@@ -87,7 +88,8 @@ fn read_headers(headers: &BorrowedHeaders) -> Vec<OwnedHeader> {
     let count = headers.count();
     // rdkafka panics at a header name that is not UTF-8, and anybody who may produce can send one.
     let guarded = |index| {
-        catch_unwind(AssertUnwindSafe(|| read(index))).unwrap_or_else(|_| (UNREADABLE_HEADER.to_owned(), None))
+        catch_unwind(AssertUnwindSafe(|| read(index)))
+            .unwrap_or_else(|_| (UNREADABLE_HEADER.to_owned(), None))
     };
     (0..count).map(guarded).collect()
 }

@@ -127,8 +127,10 @@ impl Starter {
     }
 
     async fn open_logs(&mut self, requests: &[StartRequest]) -> Result<Vec<Log>, StoreError> {
-        let partitions: Vec<_> =
-            requests.iter().map(|request| (request.claim.topic.to_string(), request.claim.partition)).collect();
+        let partitions: Vec<_> = requests
+            .iter()
+            .map(|request| (request.claim.topic.to_string(), request.claim.partition))
+            .collect();
         let client = self.database.client().await?;
         let opened = store::logs::open_logs(client, &self.settings.cluster, &partitions).await;
         if opened.is_err() {
@@ -140,25 +142,25 @@ impl Starter {
     /// The watermarks of those partitions that answered.
     async fn watermarks(&self, requests: &[StartRequest]) -> HashMap<(String, i32), Watermarks> {
         let Some(consumer) = self.consumer.upgrade() else { return HashMap::new() };
-        let partitions: Vec<_> =
-            requests.iter().map(|request| (request.claim.topic.to_string(), request.claim.partition)).collect();
+        let partitions: Vec<_> = requests
+            .iter()
+            .map(|request| (request.claim.topic.to_string(), request.claim.partition))
+            .collect();
         let asked = tokio::task::spawn_blocking(move || ask_watermarks(&consumer, partitions)).await;
         asked.unwrap_or_default()
     }
 
-    fn decide(
-        &self,
-        mut request: StartRequest,
-        log: Log,
-        kafka: Option<Watermarks>,
-    ) -> Option<StartRequest> {
+    fn decide(&self, mut request: StartRequest, log: Log, kafka: Option<Watermarks>) -> Option<StartRequest> {
         let Some(kafka) = kafka else {
             postpone(&mut request);
             return Some(request);
         };
         let diverged = request.diverged.is_some_and(|incarnation| log.name.incarnation <= incarnation);
-        let decided =
-            if diverged { Plan::Stop(StopReason::LogDiverged) } else { plan(&log, kafka, self.settings.on_gap) };
+        let decided = if diverged {
+            Plan::Stop(StopReason::LogDiverged)
+        } else {
+            plan(&log, kafka, self.settings.on_gap)
+        };
         match decided {
             Plan::Begin(beginning) => {
                 if beginning.last_record_gone {
@@ -172,7 +174,13 @@ impl Starter {
         }
     }
 
-    fn stop(&self, mut request: StartRequest, log: &Log, kafka: Watermarks, reason: StopReason) -> StartRequest {
+    fn stop(
+        &self,
+        mut request: StartRequest,
+        log: &Log,
+        kafka: Watermarks,
+        reason: StopReason,
+    ) -> StartRequest {
         request.due = Instant::now() + STOPPED_CHECK;
         if reason == StopReason::LogDiverged && request.diverged.is_none() {
             request.doubts += 1;
