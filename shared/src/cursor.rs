@@ -110,6 +110,7 @@ pub fn fingerprint(filter: &EventFilter, sort: Sort, order: Order) -> String {
     for values in texts {
         hash.set(values.iter().cloned());
     }
+    hash.number(filter.without_accesses.into());
     let digest: [u8; 32] = hash.0.finalize().into();
     hex::encode(&digest[..8])
 }
