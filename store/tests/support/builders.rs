@@ -3,21 +3,21 @@
 use super::*;
 
 /// 2025-11-20T12:00:00Z
-pub const NOON: i64 = 1_763_640_000_000_000;
-pub const SECOND: i64 = 1_000_000;
-pub const DAY: i64 = 86_400 * SECOND;
+pub(crate) const NOON: i64 = 1_763_640_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000;
+pub(crate) const DAY: i64 = 86_400 * SECOND;
 
-pub fn at(micros: i64) -> Timestamp {
+pub(crate) fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
 /// An id that depends on a number alone.
-pub fn id(number: u64) -> Uuid {
+pub(crate) fn id(number: u64) -> Uuid {
     Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | u128::from(number))
 }
 
 /// An event of organisation `acme`, aggregate `Order/o-1`.
-pub fn event(number: u64, micros: i64) -> Event {
+pub(crate) fn event(number: u64, micros: i64) -> Event {
     Event {
         event_id: id(number),
         organization_id: "acme".to_owned(),
@@ -36,7 +36,7 @@ pub fn event(number: u64, micros: i64) -> Event {
     }
 }
 
-pub fn record(text: &str) -> Arc<RawRecord> {
+pub(crate) fn record(text: &str) -> Arc<RawRecord> {
     Arc::new(RawRecord {
         key: Some(b"o-1".as_slice().into()),
         value: Some(text.as_bytes().to_vec().into()),
@@ -48,13 +48,13 @@ pub fn record(text: &str) -> Arc<RawRecord> {
     })
 }
 
-pub fn candidate(offset: i64, event: Event) -> Entry {
+pub(crate) fn candidate(offset: i64, event: Event) -> Entry {
     let digest = event_digest(&event);
     let record = record(&event.payload);
     Entry::Candidate(Candidate { offset, event, digest, retention_class: "standard".into(), record })
 }
 
-pub fn rejected(offset: i64, reason: Reason, pointer: &str) -> Entry {
+pub(crate) fn rejected(offset: i64, reason: Reason, pointer: &str) -> Entry {
     Entry::Rejected(Rejected {
         offset,
         refusal: Refusal::new(reason, pointer, "not as it should be"),
@@ -63,12 +63,12 @@ pub fn rejected(offset: i64, reason: Reason, pointer: &str) -> Entry {
     })
 }
 
-pub fn skipped(from: i64, next: i64, kind: shared::account::DispositionKind) -> Entry {
+pub(crate) fn skipped(from: i64, next: i64, kind: shared::account::DispositionKind) -> Entry {
     Entry::Skipped { from, next, kind }
 }
 
 /// A span over these entries, from the first to the last.
-pub fn span(log: &Log, entries: Vec<Entry>) -> Span {
+pub(crate) fn span(log: &Log, entries: Vec<Entry>) -> Span {
     Span {
         log_id: log.log_id,
         name: Arc::new(log.name.clone()),
@@ -79,12 +79,12 @@ pub fn span(log: &Log, entries: Vec<Entry>) -> Span {
     }
 }
 
-pub fn batch(spans: Vec<Span>) -> Batch {
+pub(crate) fn batch(spans: Vec<Span>) -> Batch {
     Batch { spans }
 }
 
 /// One span of new events with consecutive numbers, times a second apart.
-pub fn events(log: &Log, from_offset: i64, numbers: std::ops::Range<u64>) -> Span {
+pub(crate) fn events(log: &Log, from_offset: i64, numbers: std::ops::Range<u64>) -> Span {
     let entries = numbers
         .enumerate()
         .map(|(nth, number)| {
@@ -95,6 +95,6 @@ pub fn events(log: &Log, from_offset: i64, numbers: std::ops::Range<u64>) -> Spa
     span(log, entries)
 }
 
-pub fn log_name(topic: &str, partition: i32) -> LogName {
+pub(crate) fn log_name(topic: &str, partition: i32) -> LogName {
     LogName { cluster: "default".to_owned(), topic: topic.to_owned(), partition, incarnation: 1 }
 }

@@ -16,31 +16,31 @@ use store::{Batch, Candidate, DatabaseUrl, Entry, Log, RawRecord, Rejected, Span
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-pub mod builders;
-pub use builders::*;
+pub(crate) mod builders;
+pub(crate) use builders::*;
 
 /// The superuser's URL of the test server.
-pub fn server() -> String {
+pub(crate) fn server() -> String {
     std::env::var("AUDIT_TEST_POSTGRES")
         .expect("AUDIT_TEST_POSTGRES is not set: run by `cargo xtask test`, or start `cargo xtask servers`")
 }
 
 /// A database of its own, dropped when the test ends.
-pub struct TestDatabase {
+pub(crate) struct TestDatabase {
     name: String,
     server: tokio_postgres::Config,
 }
 
 impl TestDatabase {
     /// Bootstrapped and migrated, with the classes `standard` and `access`.
-    pub async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         let database = Self::bootstrapped().await;
         store::migrate::migrate(&database.url("audit_migrator"), &classes()).await.unwrap();
         database
     }
 
     /// Roles and schema, no tables yet.
-    pub async fn bootstrapped() -> Self {
+    pub(crate) async fn bootstrapped() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("store_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let database = Self { name, server: server().parse().expect("AUDIT_TEST_POSTGRES is a URL") };
@@ -49,12 +49,12 @@ impl TestDatabase {
         database
     }
 
-    pub fn superuser(&self) -> &str {
+    pub(crate) fn superuser(&self) -> &str {
         self.server.get_user().unwrap_or("postgres")
     }
 
     /// This database's URL for a role.
-    pub fn url(&self, role: &str) -> DatabaseUrl {
+    pub(crate) fn url(&self, role: &str) -> DatabaseUrl {
         let host = match self.server.get_hosts().first() {
             Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
             Some(tokio_postgres::config::Host::Unix(path)) => path.display().to_string(),
@@ -73,27 +73,27 @@ impl TestDatabase {
         ))
     }
 
-    pub async fn client(&self, role: &str) -> Client {
+    pub(crate) async fn client(&self, role: &str) -> Client {
         store::connect(&self.url(role), "store-test").await.unwrap()
     }
 
-    pub async fn superuser_client(&self) -> Client {
+    pub(crate) async fn superuser_client(&self) -> Client {
         self.client(self.superuser()).await
     }
 
-    pub async fn writer(&self) -> Writer {
+    pub(crate) async fn writer(&self) -> Writer {
         Writer::connect(&self.url("audit_ingestor"), "store-test", &["standard", "access"]).await.unwrap()
     }
 
     /// Logs of `topic`, partitions 0 to `count` - 1.
-    pub async fn logs(&self, topic: &str, count: i32) -> Vec<Log> {
+    pub(crate) async fn logs(&self, topic: &str, count: i32) -> Vec<Log> {
         let partitions: Vec<(String, i32)> = (0..count).map(|number| (topic.to_owned(), number)).collect();
         let client = self.client("audit_ingestor").await;
         store::logs::open_logs(&client, "default", &partitions).await.unwrap()
     }
 
     /// One number out of the database.
-    pub async fn count(&self, sql: &str) -> i64 {
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.superuser_client().await.query_one(sql, &[]).await.unwrap().get(0)
     }
 }
@@ -115,7 +115,7 @@ impl Drop for TestDatabase {
 }
 
 /// The password that every role gets on the test server.
-pub const PASSWORD: &str = "store-test";
+pub(crate) const PASSWORD: &str = "store-test";
 
 fn passwords() -> store::migrate::RolePasswords {
     // Roles are shared by every test on the server: setting passwords anew each time is harmless, all are the same.
@@ -129,7 +129,7 @@ fn passwords() -> store::migrate::RolePasswords {
     }
 }
 
-pub fn classes() -> RetentionRules {
+pub(crate) fn classes() -> RetentionRules {
     let keep: Keep = "90 days".parse().unwrap();
     let classes = BTreeMap::from([("access".to_owned(), RetentionClass { keep })]);
     RetentionRules::new(classes, Vec::new()).unwrap()

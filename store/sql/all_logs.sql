@@ -1,0 +1,2 @@
+-- all_logs: every log by number
+select log_id, cluster, topic, "partition", incarnation from audit.logs order by log_id

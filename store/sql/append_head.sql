@@ -1,0 +1,2 @@
+-- append_head: the number of the newest append
+select last from audit.append_head
