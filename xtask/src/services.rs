@@ -145,17 +145,18 @@ impl Trailctl<'_> {
 
     /// The ready-made tokens.
     pub(crate) fn tokens(&self, supervisor: &mut Supervisor) -> Result<Tokens> {
-        let mut token = |role: &str, subject: &str, organization: Option<&str>| {
-            let mut arguments = vec!["token", "--ttl", TOKEN_LIFE, "--role", role, "--sub", subject];
+        let mut token = |role: Option<&str>, subject: &str, organization: Option<&str>| {
+            let mut arguments = vec!["token", "--ttl", TOKEN_LIFE, "--sub", subject];
+            arguments.extend(role.iter().flat_map(|role| ["--role", role]));
             arguments.extend(organization.iter().flat_map(|organization| ["--org", organization]));
             self.run(&arguments, &[], supervisor)
         };
         let demo = Some("demo");
         Ok(Tokens {
-            global_admin: token("audit:admin", "local-admin", None)?,
-            org_admin: token("audit:org-admin", "demo-admin", demo)?,
-            user: token("audit:user", "demo-user", demo)?,
-            producer: token("audit:producer", "demo-producer", demo)?,
+            global_admin: token(Some("audit:admin"), "local-admin", None)?,
+            org_admin: token(Some("audit:org-admin"), "demo-admin", demo)?,
+            user: token(None, "demo-user", demo)?,
+            producer: token(Some("audit:producer"), "demo-producer", demo)?,
         })
     }
 }

@@ -26,8 +26,8 @@ Examples:
   export AUDIT_TOKEN=$(trailctl token --role audit:admin)
   trailctl token --role audit:org-admin --org demo --sub alice --ttl 8h")]
 pub struct Arguments {
-    /// The role, several times for several
-    #[arg(long, required = true, value_parser = role, value_name = "ROLE")]
+    /// The role, several times for several; without one the token is a user's who has no right here
+    #[arg(long, value_parser = role, value_name = "ROLE")]
     role: Vec<String>,
     /// The organisation
     #[arg(long, value_name = "ORG")]
