@@ -151,7 +151,7 @@ impl TopicRule {
         match found.config.get("cleanup.policy").map(String::as_str) {
             Some("delete") | None => {}
             Some(other) => {
-                differences.push(format!("cleanup.policy is {other}, which loses events: set delete"))
+                differences.push(format!("cleanup.policy is {other}, which loses events: set delete"));
             }
         }
         if let Some(kept) = found.config.get("retention.ms").and_then(|text| text.parse::<i64>().ok()) {

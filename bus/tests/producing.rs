@@ -1,5 +1,7 @@
 //! The producer against a real Kafka: partitions as Java's, bounds, errors, order.
 
+#![expect(clippy::unwrap_used, reason = "tests: the helpers too")]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bus::{Outgoing, ProduceError, Producer, ProducerLimits};
@@ -236,7 +238,7 @@ async fn bytes_in_flight_are_bounded_too() {
     let limits = ProducerLimits {
         in_flight_bytes: 64 * 1024,
         max_record_bytes: 64 * 1024,
-        delivery_timeout: Duration::from_secs(60),
+        delivery_timeout: Duration::from_mins(1),
         ..ProducerLimits::default()
     };
     let producer = Producer::new(&nowhere(), "test", limits).unwrap();

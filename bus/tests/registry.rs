@@ -1,5 +1,7 @@
 //! The registry client against the real registry of the test servers.
 
+#![expect(clippy::unwrap_used, reason = "tests: the helpers too")]
+
 use bus::registry::{Compatibility, Reference, Registry, RegistryError};
 use shared::avro::{CANONICAL_SCHEMA, SchemaReference, WriterSchema, canonical_schema_compact};
 use test_support::{registry_settings, unique};
@@ -52,7 +54,10 @@ async fn references_are_registered_and_fetched_with_their_schema() {
         references: vec![base.clone()],
     };
     let text = record(&format!("top_{name}"), &middle.name);
-    let id = registry().register(&format!("top_{name}-value"), &text, &[middle.clone()]).await.unwrap();
+    let id = registry()
+        .register(&format!("top_{name}-value"), &text, std::slice::from_ref(&middle))
+        .await
+        .unwrap();
     let fetched = registry().fetch(SchemaReference::Id(id)).await.unwrap();
     let same = |left: &str, right: &str| {
         let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();

@@ -1,5 +1,7 @@
 //! What the registry client makes of answers, good and bad; only "there is none" may count as unknown.
 
+#![expect(clippy::unwrap_used, reason = "tests: the helpers too")]
+
 use std::time::{Duration, Instant};
 
 use bus::registry::{Compatibility, Registry, RegistryError};
@@ -31,7 +33,7 @@ async fn fetched(server: &MockServer) -> Result<bus::registry::RegisteredSchema,
     registry(server).fetch(SchemaReference::Id(7)).await
 }
 
-fn schema(text: &str, references: Value) -> Value {
+fn schema(text: &str, references: &Value) -> Value {
     json!({ "schema": text, "references": references })
 }
 
@@ -78,7 +80,7 @@ async fn a_registry_without_guids_says_unknown_only_while_it_is_healthy() {
 async fn a_guid_is_asked_for_by_its_address() {
     let server = MockServer::start().await;
     Mock::given(path("/schemas/guids/0190f3a0-0000-7000-8000-000000000001"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(schema("\"string\"", json!(null))))
+        .respond_with(ResponseTemplate::new(200).set_body_json(schema("\"string\"", &json!(null))))
         .mount(&server)
         .await;
     let guid = SchemaReference::Guid("0190F3A0-0000-7000-8000-000000000001".parse().unwrap());
@@ -102,7 +104,7 @@ async fn a_slow_or_absent_registry_is_unavailable_in_time() {
 
 #[tokio::test]
 async fn a_schema_that_cannot_be_used_is_told_apart() {
-    let large = schema(&"x".repeat(1024 * 1024 + 1), json!([]));
+    let large = schema(&"x".repeat(1024 * 1024 + 1), &json!([]));
     let json_schema = json!({"schema": "{}", "schemaType": "JSON"});
     for answer in [large, json_schema] {
         let server = answering(ResponseTemplate::new(200).set_body_json(answer)).await;
@@ -127,14 +129,14 @@ fn reference(name: &str) -> Value {
 #[tokio::test]
 async fn references_come_before_what_refers_to_them_each_once_and_a_circle_ends() {
     let server = MockServer::start().await;
-    let root = schema("root", json!([reference("left"), reference("right")]));
+    let root = schema("root", &json!([reference("left"), reference("right")]));
     Mock::given(path("/schemas/ids/7"))
         .respond_with(ResponseTemplate::new(200).set_body_json(root))
         .mount(&server)
         .await;
-    subject(&server, "left", schema("left", json!([reference("base")]))).await;
-    subject(&server, "right", schema("right", json!([reference("base"), reference("left")]))).await;
-    subject(&server, "base", schema("base", json!([reference("right")]))).await;
+    subject(&server, "left", schema("left", &json!([reference("base")]))).await;
+    subject(&server, "right", schema("right", &json!([reference("base"), reference("left")]))).await;
+    subject(&server, "base", schema("base", &json!([reference("right")]))).await;
     let fetched = fetched(&server).await.unwrap();
     assert_eq!(fetched.text, "root");
     assert_eq!(fetched.references, ["right", "base", "left"]);
@@ -146,7 +148,7 @@ async fn endless_references_are_cut_off() {
     let next = |request: &wiremock::Request| {
         let depth = request.url.path().chars().filter(|letter| *letter == 'x').count();
         let name = "x".repeat(depth + 1);
-        ResponseTemplate::new(200).set_body_json(schema("s", json!([reference(&name)])))
+        ResponseTemplate::new(200).set_body_json(schema("s", &json!([reference(&name)])))
     };
     Mock::given(any()).respond_with(next).mount(&server).await;
     assert!(matches!(fetched(&server).await, Err(RegistryError::Unusable(_))));
@@ -154,13 +156,13 @@ async fn endless_references_are_cut_off() {
 
     let wide: Vec<Value> = (0..100).map(|n| reference(&format!("w{n}"))).collect();
     let server = MockServer::start().await;
-    let root = schema("root", json!(wide));
+    let root = schema("root", &json!(wide));
     Mock::given(path("/schemas/ids/7"))
         .respond_with(ResponseTemplate::new(200).set_body_json(root))
         .mount(&server)
         .await;
     Mock::given(any())
-        .respond_with(ResponseTemplate::new(200).set_body_json(schema("leaf", json!([]))))
+        .respond_with(ResponseTemplate::new(200).set_body_json(schema("leaf", &json!([]))))
         .mount(&server)
         .await;
     assert!(matches!(fetched(&server).await, Err(RegistryError::Unusable(_))));
@@ -171,7 +173,7 @@ async fn credentials_go_with_every_request_and_are_never_printed() {
     let server = MockServer::start().await;
     Mock::given(basic_auth("audit", "hunter2"))
         .and(method("GET"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(schema("\"int\"", json!([]))))
+        .respond_with(ResponseTemplate::new(200).set_body_json(schema("\"int\"", &json!([]))))
         .mount(&server)
         .await;
     Mock::given(basic_auth("audit", "hunter2"))

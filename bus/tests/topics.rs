@@ -13,14 +13,14 @@ async fn an_absent_topic_is_made_and_then_is_as_wanted() {
 
     let dry = topics::apply(&kafka_settings(), &rules, true).await.unwrap();
     assert_eq!(dry[0].state, TopicState::Absent);
-    assert_eq!(topics::describe(&kafka_settings(), &[rule.name.clone()]).await.unwrap(), []);
+    assert_eq!(topics::describe(&kafka_settings(), std::slice::from_ref(&rule.name)).await.unwrap(), []);
 
     let made = topics::apply(&kafka_settings(), &rules, false).await.unwrap();
     assert_eq!(made[0].topic, rule.name);
     // The test cluster has one broker: the wanted three replicas become one.
     assert_eq!(made[0].state, TopicState::Created { partitions: 12, replication: 1 });
 
-    let found = topics::describe(&kafka_settings(), &[rule.name.clone()]).await.unwrap();
+    let found = topics::describe(&kafka_settings(), std::slice::from_ref(&rule.name)).await.unwrap();
     assert_eq!((found[0].partitions, found[0].replication), (12, 1));
     assert_eq!(found[0].config["cleanup.policy"], "delete");
     assert_eq!(found[0].config["retention.ms"], (7 * 24 * 3_600_000).to_string());

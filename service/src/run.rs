@@ -204,15 +204,11 @@ async fn drain(
             shutdown.request_immediate();
         }
     }
-    match tokio::time::timeout(IMMEDIATE, &mut *running).await {
-        Ok(ended) => ended?,
-        Err(_) => {
-            running.abort();
-            anyhow::bail!(
-                "the work in hand was abandoned; nothing is lost, it is read again at the next start"
-            )
-        }
+    if let Ok(ended) = tokio::time::timeout(IMMEDIATE, &mut *running).await {
+        return ended?;
     }
+    running.abort();
+    anyhow::bail!("the work in hand was abandoned; nothing is lost, it is read again at the next start")
 }
 
 /// The first SIGTERM or SIGINT asks for a graceful stop, the second for one at once.

@@ -1,5 +1,7 @@
 //! The accept loop: peers that never finish their request, the cap on connections, the end of a drain.
 
+#![expect(clippy::unwrap_used, reason = "tests: the helpers too")]
+
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, routing::get};

@@ -1,5 +1,7 @@
 //! The configuration: file, variables, refusals that name the key.
 
+#![expect(clippy::unwrap_used, reason = "tests: the helpers too")]
+
 use std::{fs, path::Path, time::Duration};
 
 use secrecy::ExposeSecret;

@@ -1,5 +1,7 @@
 //! The life of a daemon as a process: start, health, metrics, the two steps of stopping, exit codes, last traces.
 
+#![expect(clippy::unwrap_used, reason = "tests: the helpers too")]
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -61,7 +63,7 @@ impl Idle {
             match self.get(path) {
                 Some((found, body)) if found == status => return body,
                 other => {
-                    assert!(started.elapsed() < Duration::from_secs(20), "{path}: {other:?}, not {status}")
+                    assert!(started.elapsed() < Duration::from_secs(20), "{path}: {other:?}, not {status}");
                 }
             }
             thread::sleep(Duration::from_millis(20));

@@ -30,7 +30,7 @@ pub struct Daemon {
     folder: TempDir,
 }
 
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 impl Daemon {
     /// Starts the ingestor; returns at once, see [`Daemon::ready`].
@@ -147,7 +147,7 @@ impl Daemon {
         let name = self.binary;
         let child = &mut self.child;
         let mut ended = || child.try_wait().expect("the process can be asked");
-        wait_until(&format!("{name} has stopped"), Duration::from_secs(60), || std::future::ready(ended()))
+        wait_until(&format!("{name} has stopped"), Duration::from_mins(1), || std::future::ready(ended()))
             .await
     }
 

@@ -241,7 +241,7 @@ async fn remove_leftovers() {
         let names: Vec<&str> = metadata
             .topics()
             .iter()
-            .map(|topic| topic.name())
+            .map(rdkafka::metadata::MetadataTopic::name)
             .filter(|name| unique::is_leftover(name))
             .collect();
         if !names.is_empty() {

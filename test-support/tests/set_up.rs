@@ -1,5 +1,7 @@
 //! The set-up that other tests rest on, tried by itself against the real test servers.
 
+#![expect(clippy::unwrap_used, reason = "tests: the helpers too")]
+
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;

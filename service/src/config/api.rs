@@ -59,7 +59,7 @@ impl Default for ApiSettings {
             max_body_bytes: 1024 * 1024,
             heartbeat: Duration::from_secs(15),
             tail_poll: Duration::from_millis(100),
-            slow_client_timeout: Duration::from_secs(60),
+            slow_client_timeout: Duration::from_mins(1),
             shutdown_deadline: Duration::from_secs(20),
         }
     }

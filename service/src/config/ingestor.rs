@@ -70,7 +70,7 @@ impl Default for IngestorSettings {
             organizations: BTreeMap::new(),
             replay_topics: Vec::new(),
             shutdown_deadline: Duration::from_secs(20),
-            unknown_schema_after: Duration::from_secs(60),
+            unknown_schema_after: Duration::from_mins(1),
         }
     }
 }
