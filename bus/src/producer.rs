@@ -1,22 +1,28 @@
 //! The one producer: murmur2_random as Java's, idempotent, `acks=all`, bounded (semantics.md 13).
 
+mod delivery;
+mod error;
+mod limits;
+
 use std::{
-    pin::Pin,
     sync::{Arc, PoisonError, RwLock},
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use rdkafka::{
-    ClientConfig, Message,
-    client::ClientContext,
+    ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
+    producer::{BaseRecord, Producer as _, ThreadedProducer},
 };
 use service::config::{ConfigError, KafkaSettings};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
+
+pub use delivery::Delivery;
+use delivery::{Acknowledging, Permits, Waiting};
+pub use error::ProduceError;
+pub use limits::ProducerLimits;
 
 /// A record on its way to Kafka.
 #[derive(Debug, Clone, Default)]
@@ -42,100 +48,6 @@ pub struct Delivered {
     pub partition: i32,
     /// The offset.
     pub offset: i64,
-}
-
-/// A record was not acknowledged by all replicas in sync.
-#[derive(Debug, thiserror::Error)]
-pub enum ProduceError {
-    /// The record is larger than this producer sends.
-    #[error("a record of {bytes} bytes for topic {topic} is over the limit of {limit}")]
-    TooLarge {
-        /// The topic.
-        topic: String,
-        /// Key, value and headers.
-        bytes: usize,
-        /// The producer's limit.
-        limit: usize,
-    },
-    /// Kafka refused it, or did not answer in time; in the latter case it may have been written.
-    #[error("topic {topic}: {cause}")]
-    NotDelivered {
-        /// The topic.
-        topic: String,
-        /// Kafka's or librdkafka's reason.
-        cause: KafkaError,
-    },
-    /// Records were still waiting when the time for the last flush was over.
-    #[error("{records} records were not acknowledged within the time for the last flush")]
-    Unflushed {
-        /// How many.
-        records: i32,
-    },
-    /// The client cannot be made.
-    #[error("the Kafka producer cannot be made: {0}")]
-    Client(KafkaError),
-    /// A setting is missing.
-    #[error(transparent)]
-    Configuration(#[from] ConfigError),
-}
-
-impl ProduceError {
-    /// The code of Kafka or librdkafka, when there is one.
-    pub fn code(&self) -> Option<RDKafkaErrorCode> {
-        match self {
-            Self::NotDelivered { cause, .. } => cause.rdkafka_error_code(),
-            _ => None,
-        }
-    }
-
-    /// Whether the record itself is at fault, so that another attempt would fail alike.
-    pub fn is_permanent(&self) -> bool {
-        let of_the_record = matches!(
-            self.code(),
-            Some(
-                RDKafkaErrorCode::MessageSizeTooLarge
-                    | RDKafkaErrorCode::InvalidMessage
-                    | RDKafkaErrorCode::InvalidRecord
-                    | RDKafkaErrorCode::InvalidTimestamp
-                    | RDKafkaErrorCode::InvalidTopic
-            )
-        );
-        of_the_record || matches!(self, Self::TooLarge { .. })
-    }
-}
-
-/// What bounds a producer.
-#[derive(Debug, Clone, Copy)]
-pub struct ProducerLimits {
-    /// `message.max.bytes`: the largest record, with its headers and Kafka's own overhead.
-    pub max_record_bytes: usize,
-    /// Records sent and not yet acknowledged.
-    pub in_flight_records: usize,
-    /// Their bytes.
-    pub in_flight_bytes: usize,
-    /// A record that is not acknowledged within this time fails.
-    pub delivery_timeout: Duration,
-    /// How long a record waits for others of its batch.
-    pub linger: Duration,
-}
-
-impl Default for ProducerLimits {
-    fn default() -> Self {
-        Self {
-            max_record_bytes: 1024 * 1024,
-            in_flight_records: 50_000,
-            in_flight_bytes: 32 * 1024 * 1024,
-            delivery_timeout: Duration::from_mins(2),
-            linger: Duration::from_millis(5),
-        }
-    }
-}
-
-impl ProducerLimits {
-    /// For records of this size at most; the rest by default.
-    pub fn for_records_of(max_record_bytes: usize) -> Self {
-        Self { max_record_bytes, ..Self::default() }
-    }
 }
 
 /// Room on top of a record's own bytes for Kafka's batch and record heads, so that the limit means the record's bytes.
@@ -200,11 +112,11 @@ impl Producer {
             return Err(ProduceError::TooLarge { topic: record.topic, bytes, limit });
         }
         let (sender, receiver) = oneshot::channel();
-        let mut waiting = Box::new(Waiting { sender, _permits: self.room_for(bytes).await });
+        let mut waiting = Box::new(Waiting::new(sender, self.room_for(bytes).await));
         loop {
             match self.client().send(to_kafka(&record, waiting)) {
                 Ok(()) => {
-                    return Ok(Delivery { outcome: receiver, topic: record.topic, producer: self.clone() });
+                    return Ok(Delivery::new(receiver, record.topic, self.clone()));
                 }
                 // Ours is the tighter bound, so this is rare; waiting keeps the promise never to drop.
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
@@ -244,10 +156,10 @@ impl Producer {
             u32::try_from(bytes.div_ceil(UNIT).clamp(1, units_of(&self.shared.limits))).unwrap_or(u32::MAX);
         let records = Arc::clone(&self.shared.records).acquire_owned().await;
         let budget = Arc::clone(&self.shared.units).acquire_many_owned(units).await;
-        Permits {
-            _record: records.expect("the semaphore is never closed"),
-            _bytes: budget.expect("the semaphore is never closed"),
-        }
+        Permits::new(
+            records.expect("the semaphore is never closed"),
+            budget.expect("the semaphore is never closed"),
+        )
     }
 
     fn client(&self) -> Client {
@@ -263,63 +175,6 @@ impl Producer {
             Ok(new) => *client = new,
             Err(error) => tracing::error!(%error, "the Kafka producer cannot be made anew"),
         }
-    }
-}
-
-/// The acknowledgement of one record, to be awaited; the record goes its way also when this is dropped.
-pub struct Delivery {
-    outcome: oneshot::Receiver<Result<Delivered, KafkaError>>,
-    topic: String,
-    producer: Producer,
-}
-
-impl std::fmt::Debug for Delivery {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Delivery").field("topic", &self.topic).finish_non_exhaustive()
-    }
-}
-
-impl Future for Delivery {
-    type Output = Result<Delivered, ProduceError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let cause = match ready!(Pin::new(&mut self.outcome).poll(context)) {
-            Ok(Ok(delivered)) => return Poll::Ready(Ok(delivered)),
-            Ok(Err(cause)) => cause,
-            // The client was replaced, or is going away, before an answer came.
-            Err(_) => KafkaError::Canceled,
-        };
-        self.producer.renew_after_fatal();
-        Poll::Ready(Err(ProduceError::NotDelivered { topic: self.topic.clone(), cause }))
-    }
-}
-
-/// What librdkafka carries along with a record. Room is given back when Kafka answers, whether or not the caller has
-/// come to await it: a caller that hands over many and awaits them afterwards must not wait for itself.
-struct Waiting {
-    sender: oneshot::Sender<Result<Delivered, KafkaError>>,
-    _permits: Permits,
-}
-
-struct Permits {
-    _record: OwnedSemaphorePermit,
-    _bytes: OwnedSemaphorePermit,
-}
-
-struct Acknowledging;
-
-impl ClientContext for Acknowledging {}
-
-impl ProducerContext for Acknowledging {
-    type DeliveryOpaque = Box<Waiting>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
-        let outcome = match result {
-            Ok(message) => Ok(Delivered { partition: message.partition(), offset: message.offset() }),
-            Err((cause, _)) => Err(cause.clone()),
-        };
-        // Nobody listens when the caller has dropped its future: that is its right.
-        let _ = waiting.sender.send(outcome);
     }
 }
 

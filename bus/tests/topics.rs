@@ -54,6 +54,18 @@ async fn unlimited_or_longer_retention_is_as_wanted() {
     }
 }
 
+#[tokio::test]
+async fn the_first_offset_is_the_first_that_is_left() {
+    let topic = TestTopic::create(1).await;
+    for _ in 0..3 {
+        topic.produce(None, Some(b"x")).await;
+    }
+    assert_eq!(topics::first_offset(&kafka_settings(), topic.name(), 0).await.unwrap(), 0);
+    topic.delete_records_before(0, 2).await;
+    assert_eq!(topics::first_offset(&kafka_settings(), topic.name(), 0).await.unwrap(), 2);
+    assert!(topics::first_offset(&kafka_settings(), &unique("absent"), 0).await.is_err());
+}
+
 #[test]
 fn the_rules_of_a_configuration_cover_events_accesses_and_dead_letters() {
     let rules = TopicRules::of(&AuditConfig::default());

@@ -10,7 +10,9 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_VERSION};
-use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 use crate::config::{LogFormat, TelemetrySettings};
 
@@ -37,10 +39,11 @@ impl Telemetry {
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
         let traces = tracer_provider(service_name, settings)?;
         // Without the collector there are no spans to carry ids, so the layer is left out and costs nothing.
+        // They have a level of their own: fewer log lines must not mean no traces.
         let spans = traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer(service_name))
-                .with_filter(filter(settings))
+                .with_filter(LevelFilter::INFO)
         });
         let keeper = json_line::DispatchKeeper::default();
         let lines = lines(settings, keeper.clone()).with_filter(filter(settings));
