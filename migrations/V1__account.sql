@@ -201,7 +201,7 @@ select audit.guard_table('writer_schemas');
 -- Retention classes --------------------------------------------------------------------------------------------------------
 
 create table audit.retention_classes (
-    name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_-]{0,30}$'),
+    name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_]{0,23}$'),
     keep interval,
     made_at timestamptz not null default clock_timestamp()
 );

@@ -62,7 +62,7 @@ revoke all on all tables in schema audit from public;
 revoke all on all functions in schema audit from public;
 grant usage on schema audit to audit_ingestor, audit_api, audit_retention, audit_operator;
 
-grant select on audit.schema_history, audit.retention_classes to audit_ingestor, audit_api, audit_retention, audit_operator;
+grant select on audit.schema_history, audit.retention_classes to audit_migrator, audit_ingestor, audit_api, audit_retention, audit_operator;
 
 grant select, insert on audit.events, audit.event_ids, audit.appends, audit.dispositions, audit.dead_letters,
     audit.writer_schemas, audit.logs to audit_ingestor;

@@ -30,4 +30,6 @@ begin
     execute format('alter role audit_api in database %I set default_transaction_read_only = on', current_database());
 end $$;
 create schema if not exists audit authorization audit_owner;
+-- Now, so that a service on a database without tables is told to migrate, not that it lacks a permission.
+grant usage on schema audit to audit_migrator, audit_ingestor, audit_api, audit_retention, audit_operator;
 commit;

@@ -1,0 +1,111 @@
+//! What no noise disturbs: the shape of plans over 84 months and two classes (semantics.md 6, 7, 11).
+
+mod support;
+
+use shared::filter::{EventFilter, Order, PageKey, Pattern, Sort};
+use shared::position::Position;
+use shared::scope::Scope;
+use store::{AggregateKey, PageRequest, Reader};
+use support::*;
+
+/// 84 months from 2019 on, 60,000 events, with statistics.
+async fn filled() -> (TestDatabase, Reader) {
+    let database = TestDatabase::create().await;
+    let logs = database.logs("audit.events", 1).await;
+    let client = database.superuser_client().await;
+    client
+        .execute(
+            "select audit.ensure_month((date '2018-12-15' + make_interval(months => m))::date) from generate_series(0, 83) m",
+            &[],
+        )
+        .await
+        .unwrap();
+    client
+        .execute(
+            "insert into audit.events select timestamptz '2018-12-02' + make_interval(secs => n * 3600), now(), n, $1, \
+             n / 5000, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, \
+             case n % 7 when 0 then 'access' else 'standard' end, 'org-' || n % 50, 'Order', 'o-' || n % 5000, \
+             'type-' || n % 20, 'u-' || n % 900, 'c-' || n / 4, '', 's', 'a', '{}', '{}' from generate_series(1, 60000) n",
+            &[&logs[0].log_id],
+        )
+        .await
+        .unwrap();
+    client.batch_execute("analyze audit.events").await.unwrap();
+    let reader = Reader::connect(&database.url("audit_api"), 1, "store-test").await.unwrap();
+    (database, reader)
+}
+
+/// Nodes of a plan that ran, without their details.
+fn ran<'a>(plan: &'a [String], node: &str) -> Vec<&'a String> {
+    plan.iter()
+        .filter(|line| line.trim_start().trim_start_matches("->").trim_start().starts_with(node))
+        .filter(|line| !line.contains("never executed"))
+        .collect()
+}
+
+fn page(filter: EventFilter, scope: Scope, after: Option<PageKey>) -> PageRequest {
+    PageRequest { filter, scope, sort: Sort::Time, order: Order::Descending, limit: 100, after }
+}
+
+#[tokio::test]
+async fn pages_and_histories_have_the_plans_that_were_measured() {
+    let (_database, reader) = filled().await;
+    let text = |value: &str| vec![value.to_owned()];
+    let none = EventFilter::default();
+    let one = |name: &str| EventFilter { event_type: vec![Pattern::parse(name)], ..EventFilter::default() };
+    let filters = [
+        ("none", none.clone(), Scope::All),
+        ("one organisation", none.clone(), Scope::Organization("org-7".to_owned())),
+        ("type", one("type-3"), Scope::All),
+        ("type and organisation", one("type-3"), Scope::Organization("org-3".to_owned())),
+        ("user", EventFilter { user_id: text("u-7"), ..none.clone() }, Scope::All),
+        ("source", EventFilter { source: text("s"), ..none.clone() }, Scope::All),
+    ];
+    let middle = at(1_640_000_000_000_000);
+    let cursor = PageKey::Time(middle, Position { log_id: 1, offset: 30_000 });
+    for (what, filter, scope) in filters {
+        for after in [None, Some(cursor)] {
+            let plan = reader.explain_page(&page(filter.clone(), scope.clone(), after)).await.unwrap();
+            assert!(ran(&plan, "Sort ").is_empty(), "{what}: a full sort\n{}", plan.join("\n"));
+            assert!(ran(&plan, "Seq Scan").is_empty(), "{what}: a whole partition\n{}", plan.join("\n"));
+            assert!(!ran(&plan, "Index Scan").is_empty(), "{what}\n{}", plan.join("\n"));
+        }
+    }
+    // The first page of everything stops in the newest month; one from a cursor opens no month after it.
+    let plan = reader.explain_page(&page(none.clone(), Scope::All, None)).await.unwrap();
+    assert!(ran(&plan, "Index Scan").len() <= 6, "{}", plan.join("\n"));
+    let plan = reader.explain_page(&page(none.clone(), Scope::All, Some(cursor))).await.unwrap();
+    assert!(!plan.iter().any(|line| line.contains("events_2022")), "{}", plan.join("\n"));
+    // A time range opens only its months.
+    let range = EventFilter { from: Some(middle), to: Some(at(middle.as_micros() + DAY)), ..none.clone() };
+    let plan = reader.explain_page(&page(range, Scope::All, None)).await.unwrap();
+    assert!(ran(&plan, "Index Scan").len() <= 2, "{}", plan.join("\n"));
+    assert!(plan.iter().any(|line| line.contains("events_2021_12")), "{}", plan.join("\n"));
+    // What is selective by an index without time is looked up there, and may be sorted.
+    let correlated = EventFilter { correlation_id: text("c-77"), ..none.clone() };
+    let plan = reader.explain_page(&page(correlated, Scope::All, None)).await.unwrap();
+    assert!(plan.iter().any(|line| line.contains("_correlation_id_")), "{}", plan.join("\n"));
+    assert!(ran(&plan, "Seq Scan").is_empty(), "{}", plan.join("\n"));
+    // Several values: each by its own index, merged.
+    let users = EventFilter { user_id: vec!["u-7".to_owned(), "u-8".to_owned()], ..none };
+    let plan = reader.explain_page(&page(users, Scope::All, None)).await.unwrap();
+    assert!(
+        ran(&plan, "Seq Scan").is_empty() && plan.iter().any(|line| line.contains("_user_id_")),
+        "{}",
+        plan.join("\n")
+    );
+
+    let key = AggregateKey {
+        organization_id: "org-7".to_owned(),
+        aggregate_type: "Order".to_owned(),
+        aggregate_id: "o-7".to_owned(),
+    };
+    for scope in [Scope::All, Scope::Organization("org-7".to_owned())] {
+        let plan = reader.explain_history(&scope, &key).await.unwrap();
+        assert!(!ran(&plan, "Merge Append").is_empty(), "{}", plan.join("\n"));
+        assert!(ran(&plan, "Sort ").is_empty(), "{}", plan.join("\n"));
+        assert!(ran(&plan, "Seq Scan").is_empty(), "{}", plan.join("\n"));
+        let leaves = plan.iter().filter(|line| line.contains("Index Scan using")).count();
+        assert!(leaves >= 84 * 2, "{leaves} leaves");
+    }
+}
