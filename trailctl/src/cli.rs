@@ -36,7 +36,7 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The configuration file [default: audit.toml here, else that of a local `cargo xtask up`]
-    #[arg(long, global = true, env = "AUDIT_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "AUDIT_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The form of the output [default: a table on a terminal; in a pipe ndjson for lists, json for one thing]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]

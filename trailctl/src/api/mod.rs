@@ -26,7 +26,7 @@ pub const JSON: &str = "application/json";
 #[command(next_help_heading = "API options")]
 pub struct ApiOptions {
     /// The API's URL [default: that of a local `cargo xtask up`, else http://127.0.0.1:8080]
-    #[arg(long = "api", env = "AUDIT_API_URL", value_name = "URL")]
+    #[arg(long = "api", env = "AUDIT_API_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
     /// A file that holds the bearer token; without it the variable AUDIT_TOKEN, then the local stack's token
     #[arg(long, value_name = "FILE")]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bus::{ProduceError, Producer, ProducerLimits};
+use bus::{ProduceError, Producer, ProducerLimits, topics};
 use indicatif::ProgressBar;
 use service::config::AuditConfig;
 use shared::avro;
@@ -76,6 +76,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> anyhow::Result<Outc
     if !config.ingestor.subscribes_to(&arguments.topic) {
         session.say(&format!("warning: the configured ingestor does not read {}", arguments.topic));
     }
+    check_files(&arguments.files)?;
     let (sender, schema_id) =
         if arguments.dry_run { (Sender::Nowhere(0), 0) } else { connect(&arguments, &config).await? };
     let checker = Checker {
@@ -87,8 +88,28 @@ pub async fn run(arguments: Arguments, session: &Session) -> anyhow::Result<Outc
     Run::new(sender, &arguments, session).go(arguments.files.clone(), checker).await
 }
 
+/// A mistyped name is said before anything is sent.
+fn check_files(files: &[PathBuf]) -> anyhow::Result<()> {
+    for path in files.iter().filter(|path| path.as_os_str() != "-") {
+        let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+        match opened {
+            Ok(metadata) if metadata.is_dir() => {
+                return Err(outcome::usage(format!("{}: is a folder", path.display())));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(outcome::usage(format!("{}: {error}", path.display()))),
+        }
+    }
+    Ok(())
+}
+
 async fn connect(arguments: &Arguments, config: &AuditConfig) -> anyhow::Result<(Sender, u32)> {
     config.kafka.bootstrap_servers().map_err(|error| outcome::usage(error.to_string()))?;
+    let found = topics::describe(&config.kafka, std::slice::from_ref(&arguments.topic)).await?;
+    if found.is_empty() {
+        let topic = &arguments.topic;
+        anyhow::bail!("there is no topic {topic}: `trailctl topics apply` makes those of the configuration");
+    }
     let registry = schemas::registry(&config.registry)?;
     // Registering again answers the id that is there.
     let schema_id = registry
@@ -223,7 +244,7 @@ impl<'a> Run<'a> {
                 self.session.say(&so_far());
                 Ok(Outcome::Finding)
             }
-            (Stopped::Unreadable(error), Ok(())) => Err(anyhow::anyhow!(error).context(so_far())),
+            (Stopped::Unreadable(error), Ok(())) => Err(anyhow::anyhow!("{error}\n{}", so_far())),
             (Stopped::Interrupted, Ok(())) => Err(anyhow::anyhow!("interrupted; {}", so_far())),
         }
     }

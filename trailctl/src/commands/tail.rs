@@ -63,6 +63,7 @@ pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Out
         api,
         query,
         parser: Parser::default(),
+        connected: false,
         listing: Listing::stdout(session.output(), session.terminal, &events::HEADER),
         backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
     };
@@ -86,6 +87,7 @@ struct Tail {
     api: ApiClient,
     query: Vec<(&'static str, String)>,
     parser: Parser,
+    connected: bool,
     listing: Listing<BufWriter<Stdout>>,
     backoff: Backoff,
 }
@@ -112,11 +114,15 @@ impl Tail {
         loop {
             let cause = match self.connect().await {
                 Ok(response) if response.status() == StatusCode::NO_CONTENT => return Ok(()),
-                Ok(response) => match self.read(response).await? {
-                    Ended::Complete => return Ok(()),
-                    Ended::Cut(cause) => cause,
-                },
-                Err(error) if error.is_passing() && self.parser.last_id().is_some() => error.to_string(),
+                Ok(response) => {
+                    self.connected = true;
+                    match self.read(response).await? {
+                        Ended::Complete => return Ok(()),
+                        Ended::Cut(cause) => cause,
+                    }
+                }
+                // At the first try it is more likely the address.
+                Err(error) if error.is_passing() && self.connected => error.to_string(),
                 Err(error) => return Err(error.into_anyhow()),
             };
             session.say(&format!("{cause}; connecting again"));
@@ -127,7 +133,12 @@ impl Tail {
         }
     }
 
-    async fn connect(&self) -> Result<Response, ApiError> {
+    async fn connect(&mut self) -> Result<Response, ApiError> {
+        if self.connected && self.parser.last_id().is_none() {
+            // The first block of a stream has an id unless the store was empty: then everything is new.
+            self.query.retain(|(name, _)| *name != "after");
+            self.query.push(("after", "start".to_owned()));
+        }
         let request = Request {
             path: &["v1", "stream"],
             query: &self.query,

@@ -1,0 +1,156 @@
+//! The commands that work on the database, on databases of their own.
+
+use serde_json::Value;
+use test_support::{DaemonConfig, Role, TestDatabase, TestTopic, unique};
+
+use crate::running::{Ran, Trailctl};
+
+fn single(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout))
+}
+
+#[tokio::test]
+async fn migrate_makes_a_new_database_whole_and_is_idempotent() {
+    let database = TestDatabase::create_empty().await;
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database));
+    let first = trailctl.run(&["migrate", "--bootstrap"]).ends_with(0);
+    let version = store::schema::known_version();
+    assert_eq!(single(&first)["version"], version);
+    assert_eq!(single(&first)["applied"].as_array().map(Vec::len), usize::try_from(version).ok());
+    for bootstrap in [&["migrate", "--bootstrap"][..], &["migrate"][..]] {
+        let again = trailctl.run(bootstrap).ends_with(0);
+        assert_eq!(
+            (&single(&again)["applied"], &single(&again)["version"]),
+            (&Value::Array(vec![]), &version.into())
+        );
+    }
+    for role in Role::SERVICES {
+        let client = store::connect(&database.database_url(role), "test").await.expect("the role can log in");
+        let inspection = store::inspect::inspect(&client).await.expect("every role may ask");
+        assert_eq!(Some(inspection.role.as_str()), role.name());
+        assert_eq!((inspection.superuser, inspection.changeable, inspection.unguarded), (false, None, None));
+    }
+}
+
+#[tokio::test]
+async fn a_database_without_schema_is_said_with_the_remedy() {
+    let database = TestDatabase::create_empty().await;
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database));
+    // Only the roles: without them nobody gets in at all.
+    store::migrate::bootstrap(
+        &database.database_url(Role::Superuser),
+        &store::migrate::RolePasswords::default(),
+    )
+    .await
+    .expect("bootstrapped");
+    let ran = trailctl.run(&["verify"]).ends_with(3);
+    assert!(ran.stderr.contains("trailctl migrate"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn doctor_finds_nothing_in_a_healthy_set_up() {
+    let database = TestDatabase::create().await;
+    let (events, letters) = (unique("doctor"), unique("doctor-dlq"));
+    let trailctl =
+        Trailctl::new(&DaemonConfig::new(&database).topics(&[&events]).dead_letter_topic(&letters));
+    let absent = trailctl.run(&["topics", "apply", "--dry-run"]).ends_with(1);
+    assert!(
+        absent.json_lines().iter().any(|line| line["topic"] == events.as_str() && line["state"] == "absent")
+    );
+    let applied = trailctl.run(&["topics", "apply"]).ends_with(0);
+    assert!(
+        applied
+            .json_lines()
+            .iter()
+            .any(|line| line["topic"] == events.as_str() && line["state"] == "created")
+    );
+    let described = trailctl.run(&["topics", "describe", &events]).ends_with(0);
+    assert_eq!(described.json_lines()[0]["partitions"], 12);
+    trailctl.run(&["topics", "describe", &unique("absent")]).ends_with(1);
+
+    let ran = trailctl.run(&["doctor", "--output", "table"]).ends_with(0);
+    for line in ran.stdout.lines() {
+        assert!(line.starts_with("ok  "), "{}", ran.stdout);
+    }
+    for name in ["database as audit_ingestor", "guards", "clock", "dead letters", "kafka", "schema registry"]
+    {
+        assert!(ran.stdout.contains(&format!("ok    {name}: ")), "{name} is not among\n{}", ran.stdout);
+    }
+}
+
+#[tokio::test]
+async fn doctor_finds_a_role_that_could_change_events_and_a_guard_that_is_off() {
+    let database = TestDatabase::create().await;
+    let superuser = database.connect(Role::Superuser).await;
+    superuser
+        .batch_execute(
+            "grant update on audit.events to audit_ingestor;
+             do $$ declare leaf regclass; begin
+                 select relid into leaf from pg_partition_tree('audit.events') where isleaf limit 1;
+                 execute format('alter table %s disable trigger guard_truncate', leaf);
+             end $$;",
+        )
+        .await
+        .expect("a superuser can do anything");
+    let ran = Trailctl::new(&DaemonConfig::new(&database)).run(&["doctor"]);
+    assert_eq!(ran.code, 1);
+    let level = |name: &str| {
+        let lines = ran.json_lines();
+        lines.iter().find(|line| line["check"] == name).map(|line| line["level"].clone())
+    };
+    assert_eq!(level("database as audit_ingestor"), Some("fail".into()), "{}", ran.stdout);
+    assert_eq!(level("guards"), Some("fail".into()), "{}", ran.stdout);
+    assert_eq!(level("database as audit_api"), Some("ok".into()), "{}", ran.stdout);
+}
+
+/// A database whose newest log of partition 0 of the topic stands at 0.
+async fn with_log(topic: &str) -> (TestDatabase, Trailctl) {
+    let database = TestDatabase::create().await;
+    let ingestor = store::connect(&database.database_url(Role::Ingestor), "test").await.expect("connected");
+    store::logs::open_logs(&ingestor, "default", &[(topic.to_owned(), 0)]).await.expect("a log");
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database).topics(&[topic]));
+    (database, trailctl)
+}
+
+async fn log_of(database: &TestDatabase, topic: &str) -> store::Log {
+    let client = store::connect(&database.database_url(Role::Operator), "test").await.expect("connected");
+    store::logs::find_log(&client, "default", topic, 0).await.expect("asked").expect("a log")
+}
+
+#[tokio::test]
+async fn a_gap_is_accepted_up_to_what_kafka_still_holds() {
+    let topic = TestTopic::create(1).await;
+    for _ in 0..5 {
+        topic.produce(None, Some(b"x")).await;
+    }
+    let (database, trailctl) = with_log(topic.name()).await;
+    let nothing = trailctl.run(&["ledger", "accept-gap", topic.name(), "0"]).ends_with(0);
+    assert!(nothing.stderr.contains("nothing is missing below offset 0"), "{}", nothing.stderr);
+    topic.delete_records_before(0, 3).await;
+
+    let unasked = trailctl.run(&["ledger", "accept-gap", topic.name(), "0"]).ends_with(2);
+    assert!(
+        unasked.stderr.contains("3 offsets from 0 to 2") && unasked.stderr.contains("--yes"),
+        "{}",
+        unasked.stderr
+    );
+    assert_eq!(log_of(&database, topic.name()).await.accepted_gap_to, None);
+
+    let done = trailctl.run(&["ledger", "accept-gap", topic.name(), "0", "--yes"]).ends_with(0);
+    assert_eq!(single(&done)["acceptedGapTo"], 3);
+    assert_eq!(log_of(&database, topic.name()).await.accepted_gap_to, Some(3));
+}
+
+#[tokio::test]
+async fn a_new_incarnation_is_opened_only_when_asked_for() {
+    let topic = unique("made-anew");
+    let (database, trailctl) = with_log(&topic).await;
+    let unasked = trailctl.run(&["ledger", "new-incarnation", &topic, "0"]).ends_with(2);
+    assert!(unasked.stderr.contains("incarnation 2 opened at offset 0"), "{}", unasked.stderr);
+    assert_eq!(log_of(&database, &topic).await.name.incarnation, 1);
+    let done = trailctl.run(&["ledger", "new-incarnation", &topic, "0", "--yes"]).ends_with(0);
+    assert_eq!((&single(&done)["incarnation"], &single(&done)["nextOffset"]), (&2.into(), &0.into()));
+    assert_eq!(log_of(&database, &topic).await.name.incarnation, 2);
+    let unknown = trailctl.run(&["ledger", "new-incarnation", &topic, "7", "--yes"]).ends_with(2);
+    assert!(unknown.stderr.contains("no log for partition 7"), "{}", unknown.stderr);
+}

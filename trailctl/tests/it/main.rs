@@ -1,0 +1,8 @@
+//! trailctl as a process, against the real test servers.
+
+mod cli;
+mod database;
+mod end_to_end;
+mod produce;
+mod running;
+mod stream;
