@@ -1,6 +1,6 @@
 //! A fresh database for each test: a copy of one that was bootstrapped and migrated once for these migrations.
 
-use std::{fmt::Write, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use reqwest::Url;
 use secrecy::SecretString;
@@ -252,8 +252,5 @@ fn migrations_hash() -> String {
         hash.update(std::fs::read(&file).expect("a migration is readable"));
     }
     hash.update(PASSWORD);
-    hash.finalize()[..8].iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-        text
-    })
+    hex::encode(&hash.finalize()[..8])
 }
