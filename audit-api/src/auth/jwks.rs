@@ -32,7 +32,7 @@ pub struct Jwks {
     algorithm: Algorithm,
     http: reqwest::Client,
     keys: ArcSwapOption<Vec<NamedKey>>,
-    /// When the last fetch began; held while one runs, so that there is only one.
+    /// When the last fetch for an unknown key id began; held while any runs, so that there is only one.
     last_fetch: Mutex<Option<Instant>>,
 }
 
@@ -84,7 +84,7 @@ impl Jwks {
     }
 
     /// The key of this id; without an id, the only key there is.
-    pub(super) async fn key(&self, id: Option<&str>) -> Result<Arc<DecodingKey>, AuthError> {
+    pub async fn key(&self, id: Option<&str>) -> Result<Arc<DecodingKey>, AuthError> {
         if let Some(key) = self.known(id) {
             return Ok(key);
         }
@@ -115,10 +115,9 @@ impl Jwks {
         self.fetch_and_tell().await;
     }
 
-    /// Fetches now; answers whether keys are known.
+    /// Fetches now, as a schedule wants it; answers whether keys are known.
     pub async fn refresh(&self) -> bool {
-        let mut last = self.last_fetch.lock().await;
-        *last = Some(Instant::now());
+        let _one_at_a_time = self.last_fetch.lock().await;
         self.fetch_and_tell().await;
         self.keys.load().is_some()
     }

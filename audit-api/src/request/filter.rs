@@ -9,9 +9,6 @@ use utoipa::IntoParams;
 use super::Parameters;
 use crate::{auth::Forbidden, respond::Problem};
 
-/// The aggregate type of the records of accesses: left out unless asked for by type (semantics.md 12).
-pub const ACCESS_TYPE: &str = "AuditAccess";
-
 /// The documentation of the filters; [`read`] is what reads them.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
@@ -62,13 +59,15 @@ pub struct FilterParameters {
 pub fn read(parameters: &mut Parameters) -> Result<EventFilter, Problem> {
     let (from, to) = parameters.range("from", "to")?;
     let (recorded_from, recorded_to) = parameters.range("recordedFrom", "recordedTo")?;
+    let aggregate_type = patterns(parameters, "aggregateType")?;
     Ok(EventFilter {
         from,
         to,
         recorded_from,
         recorded_to,
         event_type: patterns(parameters, "eventType")?,
-        aggregate_type: patterns(parameters, "aggregateType")?,
+        without_accesses: aggregate_type.is_empty(),
+        aggregate_type,
         aggregate_id: parameters.many("aggregateId")?,
         user_id: parameters.many("userId")?,
         organization_id: parameters.many_or_empty("organizationId"),

@@ -1,0 +1,16 @@
+//! The API over real HTTP and a real PostgreSQL, filled through `store::Writer`; no Kafka needed.
+
+mod aggregates;
+mod auth;
+mod events;
+mod feeder;
+mod fuzz;
+mod jwks;
+mod ledger;
+mod openapi;
+mod protocol;
+mod resume;
+mod scope;
+mod server;
+mod sse;
+mod streams;

@@ -1,0 +1,147 @@
+//! The OpenAPI document: committed as it is served, and true about parameters.
+
+use std::{collections::BTreeMap, path::Path};
+
+use audit_api::openapi;
+use reqwest::StatusCode;
+use serde_json::Value;
+use test_support::Token;
+
+use crate::server::{Server, encode};
+
+/// An operation of the document.
+pub(crate) struct Operation {
+    pub(crate) path: String,
+    pub(crate) definition: Value,
+}
+
+/// Every operation, as served.
+pub(crate) fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(&openapi::to_json(&openapi::document())).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths").clone();
+    let mut operations = Vec::new();
+    for (path, item) in paths {
+        for (method, definition) in item.as_object().expect("an item") {
+            assert_eq!(method, "get", "{path}: the tests know only how to call GET");
+            operations.push(Operation { path: path.clone(), definition: definition.clone() });
+        }
+    }
+    operations
+}
+
+impl Operation {
+    /// The names of its parameters in this place, with their schemas.
+    pub(crate) fn parameters(&self, place: &str) -> Vec<(String, Value)> {
+        let all = self.definition["parameters"].as_array().cloned().unwrap_or_default();
+        all.into_iter()
+            .filter(|parameter| parameter["in"] == place)
+            .map(|parameter| {
+                (parameter["name"].as_str().expect("a name").to_owned(), parameter["schema"].clone())
+            })
+            .collect()
+    }
+
+    /// The path with its parameters filled; panics for one that is not known, so that a new route is seen.
+    pub(crate) fn fill(&self, values: &BTreeMap<&str, String>) -> String {
+        let mut path = self.path.clone();
+        for (name, _) in self.parameters("path") {
+            let value = values
+                .get(name.as_str())
+                .unwrap_or_else(|| panic!("{}: no value for the path parameter {name}", self.path));
+            path = path.replace(&format!("{{{name}}}"), &encode(value));
+        }
+        assert!(!path.contains('{'), "{path}");
+        path
+    }
+
+    /// The statuses that it documents.
+    pub(crate) fn statuses(&self) -> Vec<u16> {
+        let responses = self.definition["responses"].as_object().expect("responses");
+        responses.keys().map(|status| status.parse().expect("a status")).collect()
+    }
+}
+
+#[test]
+fn the_committed_document_is_the_derived_one() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    let derived = openapi::to_json(&openapi::document());
+    if std::env::var_os("AUDIT_UPDATE_OPENAPI").is_some() {
+        std::fs::write(&file, &derived).expect("written");
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        committed == derived,
+        "audit-api/openapi.json is not what the code says: look at the change, then run this test with AUDIT_UPDATE_OPENAPI=1"
+    );
+}
+
+#[test]
+fn the_document_is_complete() {
+    let document: Value = serde_json::from_str(&openapi::to_json(&openapi::document())).expect("JSON");
+    assert!(document["openapi"].as_str().expect("a version").starts_with("3.1"));
+    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    let documented: Vec<String> = operations().into_iter().map(|operation| operation.path).collect();
+    for path in [
+        "/v1/events",
+        "/v1/events/{eventId}",
+        "/v1/aggregates/{type}/{id}/events",
+        "/v1/aggregates/{type}/{id}/replay",
+        "/v1/replay",
+        "/v1/stream",
+        "/v1/ledger/records/{topic}/{partition}/{offset}",
+        "/v1/dead-letters",
+        "/v1/dead-letters/{id}",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+    ] {
+        assert!(documented.iter().any(|known| known == path), "{path} is not documented");
+    }
+    for operation in operations() {
+        let definition = &operation.definition;
+        assert!(
+            definition["summary"].is_string() && definition["operationId"].is_string(),
+            "{}",
+            operation.path
+        );
+        for parameter in definition["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["description"].is_string(), "{}: {parameter}", operation.path);
+        }
+    }
+    // Every reference leads somewhere.
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().expect("quoted")) {
+        assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_parameter_is_known_and_no_other() {
+    let server = Server::start().await;
+    let values = BTreeMap::from([
+        ("eventId", "0191d4c6-7d5e-7c1a-b1a2-0f5f6f1c2d3e".to_owned()),
+        ("type", "T".to_owned()),
+        ("id", "1:1".to_owned()),
+        ("topic", "t".to_owned()),
+        ("partition", "0".to_owned()),
+        ("offset", "0".to_owned()),
+    ]);
+    for operation in operations().iter().filter(|operation| operation.path.starts_with("/v1/")) {
+        let path = operation.fill(&values);
+        for (name, _) in operation.parameters("query") {
+            let answer = server.get_as(&format!("{path}?{name}=%00"), &Token::admin()).await;
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path} {name}");
+            let answer = server.get_as(&format!("{path}?{name}=x"), &Token::admin()).await;
+            let text = if answer.status() == StatusCode::OK {
+                String::new()
+            } else {
+                answer.text().await.expect("a body")
+            };
+            assert!(!text.contains("is not a parameter"), "{path} {name}: {text}");
+        }
+        let answer = server.get_as(&format!("{path}?surprise=x"), &Token::admin()).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
+        let text = answer.text().await.expect("a body");
+        assert!(text.contains("surprise"), "{text}");
+    }
+}
