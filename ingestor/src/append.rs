@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// No honest append takes as long; the connection is given up, and the positions are read again.
-const APPEND_TIMEOUT: Duration = Duration::from_secs(60);
+const APPEND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The appending half of a lane.
 pub struct Appender {

@@ -21,7 +21,7 @@ impl Conditions {
     }
 
     /// The database did not answer.
-    pub fn database_is_away(&self, error: impl ToString) {
+    pub fn database_is_away(&self, error: &impl ToString) {
         self.database.unmet(error.to_string());
     }
 

@@ -167,6 +167,8 @@ async fn watch(
     let mut silent = 0;
     let mut beats = pulse.beats();
     let mut looks = tokio::time::interval(LOOK);
+    let past_deadline = past_deadline(shutdown, deadline);
+    tokio::pin!(past_deadline);
     let mut deadline_passed = false;
     loop {
         tokio::select! {
@@ -176,7 +178,7 @@ async fn watch(
                 info!(clean = done, "lanes_drained");
                 drained.store(true, Ordering::Release);
             }
-            () = past_deadline(shutdown, deadline), if !deadline_passed => {
+            () = &mut past_deadline, if !deadline_passed => {
                 deadline_passed = true;
                 warn!("drain_deadline_passed: what is not stored yet is read again at the next start");
                 lanes.abort_all();

@@ -76,7 +76,7 @@ pub fn plan(log: &Log, kafka: Watermarks, on_gap: OnGap) -> Plan {
     if low > log.next_offset {
         return behind(log, low, on_gap);
     }
-    let verify = log.last_record.clone().filter(|last| last.offset >= low);
+    let verify = log.last_record.filter(|last| last.offset >= low);
     let last_record_gone = verify.is_none() && log.last_record.is_some();
     Plan::Begin(Beginning { skipped: None, next: log.next_offset, verify, last_record_gone })
 }

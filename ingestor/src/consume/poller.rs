@@ -17,7 +17,7 @@ use rdkafka::{
 };
 use store::Log;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     claim::{Assignment, Claim},
@@ -334,6 +334,7 @@ impl Poller {
         }
         if let Err(error) = self.consumer.incremental_assign(&list) {
             warn!(%error, "assign_failed");
+            self.unassign(&list);
             self.rewind(claims, RewindReason::Consumer);
             return;
         }
@@ -367,11 +368,17 @@ impl Poller {
         }
     }
 
+    /// Stops fetching these. librdkafka refuses a list as a whole when one of it is not assigned; then each goes alone.
     fn unassign(&self, list: &TopicPartitionList) {
-        if list.count() > 0
-            && let Err(error) = self.consumer.incremental_unassign(list)
-        {
-            warn!(%error, "unassign_failed");
+        if list.count() == 0 || self.consumer.incremental_unassign(list).is_ok() {
+            return;
+        }
+        for element in list.elements() {
+            let mut one = TopicPartitionList::new();
+            one.add_partition(element.topic(), element.partition());
+            if let Err(error) = self.consumer.incremental_unassign(&one) {
+                debug!(%error, topic = element.topic(), partition = element.partition(), "unassign_failed");
+            }
         }
     }
 

@@ -170,3 +170,23 @@ async fn partitions_that_are_added_are_read_from_their_beginning() {
     assert_eq!((account.stored, account.offsets()), (45, 45));
     assert!(ingestor.stop().await.success());
 }
+
+/// Kafka answers a running reader that its offset is out of range: librdkafka reports an error and stops fetching, the
+/// partition starts anew, and the plan finds the gap.
+#[tokio::test]
+async fn records_deleted_under_a_running_reader_are_a_gap() {
+    let rig = Rig::new(1).await;
+    let ingestor = rig.ingestor().await;
+    rig.topic.send_all(events(&rig, "a", 1..=5)).await;
+    rig.settled().await;
+    // It stands still, and what it has asked Kafka for is answered with nothing, before more comes.
+    ingestor.stall();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.topic.send_all(events(&rig, "a", 6..=20)).await;
+    rig.topic.delete_records_before(0, 12).await;
+    ingestor.resume();
+    let account = rig.settled().await;
+    assert_eq!((account.stored, account.kind("gap")), (13, 7));
+    assert!(ingestor.metric("audit_partition_rewinds_total").await >= 1.0);
+    assert!(ingestor.stop().await.success());
+}

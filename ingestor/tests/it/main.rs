@@ -7,5 +7,7 @@ mod dependencies;
 mod duplicates;
 mod happy;
 mod logs;
+mod measure;
 mod members;
 mod poison;
+mod traces;

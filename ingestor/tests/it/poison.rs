@@ -66,7 +66,7 @@ async fn send_gzip_bomb(topic: &str) {
         .expect("a producer can be made");
     let zeros = vec![0_u8; 100 * 1000 * 1000];
     let record = FutureRecord::to(topic).key("bomb").payload(&zeros).partition(0);
-    producer.send(record, Duration::from_secs(60)).await.expect("the broker looks at compressed sizes only");
+    producer.send(record, Duration::from_mins(1)).await.expect("the broker looks at compressed sizes only");
 }
 
 #[tokio::test]
