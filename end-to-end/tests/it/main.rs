@@ -1,0 +1,5 @@
+//! The whole product on a private stack: what a stranger does with it, and what is done to it.
+
+mod chaos;
+mod lifecycle;
+mod tour;
