@@ -43,9 +43,10 @@ impl StreamAccess {
         metrics::counter!("audit_api_streams_total", "ended" => ended).increment(1);
         metrics::counter!("audit_api_stream_rows_total").increment(rows);
         let seconds = self.opened.elapsed().as_secs_f64();
-        match stop {
-            Some(Stop::Store(error)) => tracing::warn!(rows, seconds, ended, %error, "stream closed"),
-            _ => tracing::info!(rows, seconds, ended, "stream closed"),
+        if let Some(Stop::Store(error)) = stop {
+            tracing::warn!(rows, seconds, ended, %error, "stream closed");
+        } else {
+            tracing::info!(rows, seconds, ended, "stream closed");
         }
     }
 }

@@ -53,7 +53,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     match authenticator.jwks() {
         None => tokens.met(),
         Some(jwks) => {
-            drop(tokio::spawn(keep_keys(Arc::clone(jwks), context.config.auth.jwks_refresh, tokens)))
+            drop(tokio::spawn(keep_keys(Arc::clone(jwks), context.config.auth.jwks_refresh, tokens)));
         }
     }
     tokio::spawn(watch_database(reader.clone(), database));
@@ -84,8 +84,8 @@ async fn connect(url: &DatabaseUrl, connections: usize, context: &Context) -> an
 
 async fn watch_database(reader: Reader, condition: Condition) {
     loop {
-        match reader.head().await {
-            Ok(_) => condition.met(),
+        match reader.check().await {
+            Ok(()) => condition.met(),
             Err(error) => condition.unmet(error.to_string()),
         }
         tokio::time::sleep(PROBE).await;

@@ -50,7 +50,7 @@ pub async fn observe(request: Request, next: Next) -> Response {
         return response;
     }
     span.in_scope(|| {
-        tracing::info!(method, route, status = status.as_u16(), seconds, rows, problem, "request")
+        tracing::info!(method, route, status = status.as_u16(), seconds, rows, problem, "request");
     });
     response
 }

@@ -40,7 +40,7 @@ pub fn router(api: Arc<Api>, health: Health, metrics: Metrics) -> Router {
     let bounds = limits::Limits::new(&api.settings);
     Router::new()
         .merge(v1)
-        .route("/openapi.json", get(move || openapi_json(document.clone())))
+        .route("/openapi.json", get(move || std::future::ready(openapi_json(document.clone()))))
         .with_state(api)
         .merge(health::routes(health, metrics))
         .merge(swagger)
@@ -73,6 +73,6 @@ fn is_compressible(_: StatusCode, _: Version, headers: &HeaderMap, extensions: &
     compressible.iter().any(|name| kind.starts_with(name)) && extensions.get::<Live>().is_none()
 }
 
-async fn openapi_json(document: String) -> Response<Body> {
+fn openapi_json(document: String) -> Response<Body> {
     ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }

@@ -48,6 +48,6 @@ impl Api {
         let left = expires.as_micros().saturating_sub(self.clock.now().as_micros());
         let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
         // Beyond a century a deadline is none, and an Instant could overflow.
-        Instant::now() + left.min(Duration::from_secs(100 * 365 * 86_400)).max(GRACE)
+        Instant::now() + left.min(Duration::from_hours(100 * 365 * 24)).max(GRACE)
     }
 }

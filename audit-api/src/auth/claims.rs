@@ -149,7 +149,7 @@ mod tests {
         Rules::new(&settings, clock).expect("complete").caller(&claims)
     }
 
-    fn good(more: Value) -> Value {
+    fn good(more: &Value) -> Value {
         let mut claims = json!({"iss": "issuer", "aud": ["x", "audit"], "sub": "u", "exp": NOW + 60, "org": "acme",
             "realm_access": {"roles": ["audit:org-admin", "offline_access"]}});
         for (name, value) in more.as_object().expect("an object") {
@@ -164,11 +164,11 @@ mod tests {
 
     #[test]
     fn a_good_token_names_its_caller() {
-        let caller = check(good(json!({}))).expect("accepted");
+        let caller = check(good(&json!({}))).expect("accepted");
         assert_eq!((caller.subject.as_str(), caller.organization.as_deref()), ("u", Some("acme")));
         assert_eq!(caller.roles, Roles::of(["audit:org-admin"]));
         assert_eq!(caller.expires, Timestamp::from_micros((NOW + 60) * 1_000_000));
-        assert!(check(good(json!({"aud": "audit"}))).is_ok());
+        assert!(check(good(&json!({"aud": "audit"}))).is_ok());
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
             ("iat", NOW + 5, true),
             ("iat", NOW + 6, false),
         ] {
-            assert_eq!(check(good(json!({name: at}))).is_ok(), accepted, "{name} {}", at - NOW);
+            assert_eq!(check(good(&json!({name: at}))).is_ok(), accepted, "{name} {}", at - NOW);
         }
     }
 
@@ -207,7 +207,7 @@ mod tests {
             json!({"sub": "a\u{0}b"}),
             json!({"org": 7}),
         ] {
-            assert!(matches!(check(good(wrong.clone())), Err(AuthError::Invalid(_))), "{wrong}");
+            assert!(matches!(check(good(&wrong)), Err(AuthError::Invalid(_))), "{wrong}");
         }
     }
 }

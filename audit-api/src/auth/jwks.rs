@@ -126,7 +126,7 @@ impl Jwks {
         match self.fetch().await {
             Ok(keys) => self.keys.store(Some(Arc::new(keys))),
             Err(error) => {
-                tracing::warn!(%error, "the public keys could not be refreshed; the known ones stay in use")
+                tracing::warn!(%error, "the public keys could not be refreshed; the known ones stay in use");
             }
         }
     }

@@ -18,6 +18,7 @@ pub async fn method_not_allowed() -> Problem {
 }
 
 /// A handler panicked: a defect, told to the log and not to the caller.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that tower-http calls")]
 pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     let message = panic
         .downcast_ref::<&str>()

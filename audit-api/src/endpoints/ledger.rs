@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{body::Body, extract::State, http::Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use shared::scope::Scope;
+use shared::{account::DispositionKind, refusal::Reason, scope::Scope};
 use store::{EventRow, RecordAddress, RecordFate};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ use crate::{
 #[expect(dead_code, reason = "the fields are the parameters of the OpenAPI document")]
 struct LogParameters {
     /// Which life of the partition; the newest when left out.
-    #[param(minimum = 1, maximum = 2147483647)]
+    #[param(minimum = 1, maximum = 2_147_483_647)]
     incarnation: Option<i32>,
     /// The configured name of the Kafka cluster, when there are several.
     #[param(min_length = 1, max_length = 255)]
@@ -81,9 +81,9 @@ pub(crate) async fn record(
     let address = RecordAddress {
         cluster: parameters.one("cluster")?,
         topic: path::id("topic", topic)?,
-        partition: path::number("partition", &partition, i32::MAX)?,
+        partition: path::number("partition", &partition, &i32::MAX)?,
         incarnation: parameters.number("incarnation", 1, i32::MAX)?,
-        offset: path::number("offset", &offset, i64::MAX)?,
+        offset: path::number("offset", &offset, &i64::MAX)?,
     };
     parameters.finish()?;
     // Whoever may know every fate looks everywhere; the payload is decided on what is found.
@@ -107,8 +107,8 @@ fn to_json(fate: &RecordFate, access: &LedgerAccess) -> Result<Vec<u8>, Problem>
         incarnation: fate.log.incarnation,
         offset: fate.position.offset,
         state: fate.state.as_str(),
-        kind: fate.kind.map(|kind| kind.as_str()),
-        reason: fate.reason.map(|reason| reason.as_str()),
+        kind: fate.kind.map(DispositionKind::as_str),
+        reason: fate.reason.map(Reason::as_str),
         pointer: fate.pointer.as_deref(),
         event_id: fate.event_id,
         event: shown.map(raw).transpose()?,

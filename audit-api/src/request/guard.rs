@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn filters_without_an_index_need_a_bound() {
-        let days = |n| format!("from=2025-01-01T00:00:00Z&to=2025-{}T00:00:00Z", n);
+        let days = |n| format!("from=2025-01-01T00:00:00Z&to=2025-{n}T00:00:00Z");
         for query in [
             "source=a",
             "action=a",

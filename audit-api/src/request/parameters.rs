@@ -109,13 +109,11 @@ impl Parameters {
     /// One of a few words.
     pub fn word<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
         let Some(text) = self.one(name)? else { return Ok(None) };
-        match words.iter().find(|(word, _)| *word == text) {
-            Some((_, meaning)) => Ok(Some(*meaning)),
-            None => {
-                let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-                Err(Problem::parameter(name, &format!("is not one of: {}", words.join(", "))))
-            }
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+            return Ok(Some(*meaning));
         }
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        Err(Problem::parameter(name, &format!("is not one of: {}", words.join(", "))))
     }
 
     /// Refuses what nobody has taken: a misspelt filter must not widen an answer.

@@ -39,7 +39,7 @@ pub fn id(name: &str, text: String) -> Result<String, Problem> {
 }
 
 /// A number out of the path, from 0.
-pub fn number<N>(name: &str, text: &str, most: N) -> Result<N, Problem>
+pub fn number<N>(name: &str, text: &str, most: &N) -> Result<N, Problem>
 where
     N: std::str::FromStr + std::fmt::Display,
 {

@@ -104,9 +104,10 @@ fn number<N: FromStr>(text: &str) -> Result<N, InvalidId> {
 /// What the client got last. An empty header is what a fresh `EventSource` with a reset id sends: nothing.
 pub fn last_event_id<T: FromStr>(headers: &HeaderMap) -> Result<Option<T>, Problem> {
     let mut values = headers.get_all(LAST_EVENT_ID).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().unwrap_or("\u{fffd}").trim();
-    if text.is_empty() && values.next().is_none() {
+    let (first, second) = (values.next(), values.next());
+    let Some(value) = first else { return Ok(None) };
+    let text = value.to_str().ok().filter(|_| second.is_none()).map_or("\u{fffd}", str::trim);
+    if text.is_empty() {
         return Ok(None);
     }
     text.parse().map(Some).map_err(|_| {

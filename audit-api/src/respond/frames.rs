@@ -135,7 +135,7 @@ mod tests {
         let (mut frames, _body) = Frames::new(Duration::from_secs(1));
         let mut sent = 0;
         let refused = loop {
-            frames.buffer().extend_from_slice(&[b'x'; FRAME]);
+            frames.buffer().resize(FRAME, b'x');
             match frames.pass_on().await {
                 Ok(()) => sent += 1,
                 Err(gone) => break gone,

@@ -3,7 +3,7 @@
 use store::EventRow;
 
 use super::{Out, Stop, Writer};
-use crate::walk::{Chunk, Walk};
+use crate::walk::{Chunk, Walk, next};
 
 /// Appends one event and its newline.
 pub fn line(out: &mut Vec<u8>, row: &EventRow) {
@@ -23,9 +23,10 @@ impl<W: Walk + 'static> Writer for Lines<W> {
     async fn write(mut self, out: &mut Out) -> Result<(), Stop> {
         let mut chunk = self.first;
         while !chunk.complete {
-            let (written, next) = tokio::join!(out.rows(&chunk.rows, &|_| String::new()), self.walk.next());
+            let (written, read) =
+                tokio::join!(out.rows(&chunk.rows, &|_| String::new()), next(&mut self.walk));
             written?;
-            chunk = next?;
+            chunk = read?;
         }
         Ok(out.rows(&chunk.rows, &|_| String::new()).await?)
     }

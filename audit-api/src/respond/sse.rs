@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::{Out, Stop, Writer};
 use crate::{
     request::resume::{AggregateId, end_id},
-    walk::{Chunk, RecordedWalk, Walk},
+    walk::{Chunk, RecordedWalk, Walk, next},
 };
 
 /// How long a client should wait before it reconnects, as the field that says so.
@@ -94,9 +94,9 @@ impl Writer for Replay {
         let mut chunk = self.first;
         while !chunk.complete {
             let reached = chunk.reached;
-            let (written, next) = tokio::join!(out.rows(&chunk.rows, &id), self.walk.next());
+            let (written, read) = tokio::join!(out.rows(&chunk.rows, &id), next(&mut self.walk));
             written?;
-            chunk = next?;
+            chunk = read?;
             if let Some(cursor) = reached
                 && tokio::time::Instant::now() >= out.heartbeat_due()
             {
@@ -150,7 +150,7 @@ impl Tail {
     }
 
     async fn advance(&mut self, out: &mut Out) -> Result<(), Stop> {
-        let mut chunk = self.walk.next().await?;
+        let mut chunk = next(&mut self.walk).await?;
         if let Some(least) = self.least_version {
             chunk.rows.retain(|row| row.version() >= least);
         }
@@ -186,9 +186,9 @@ impl<W: Walk + 'static> Writer for AggregateReplay<W> {
         let id = |row: &EventRow| AggregateId::History { head, key: row.into() }.to_string();
         let mut chunk = self.first;
         while !chunk.complete {
-            let (written, next) = tokio::join!(out.rows(&chunk.rows, &id), self.history.next());
+            let (written, read) = tokio::join!(out.rows(&chunk.rows, &id), next(&mut self.history));
             written?;
-            chunk = next?;
+            chunk = read?;
         }
         out.rows(&chunk.rows, &id).await?;
         match self.tail {

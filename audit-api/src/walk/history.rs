@@ -31,10 +31,10 @@ impl HistoryWalk {
 impl Walk for HistoryWalk {
     async fn next(&mut self) -> Result<Chunk, StoreError> {
         let limit = self.budget.rows();
-        let rows = self.reader.history(&self.scope, &self.key, &self.range, self.after, limit).await?;
+        let read = self.reader.history_page(&self.scope, &self.key, &self.range, self.after, limit);
+        let (rows, more) = read.await?;
         self.budget.learn(&rows);
         self.after = rows.last().map(HistoryKey::from).or(self.after);
-        let complete = rows.len() < limit as usize;
-        Ok(Chunk { rows, complete, reached: None })
+        Ok(Chunk { rows, complete: !more, reached: None })
     }
 }

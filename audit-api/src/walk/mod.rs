@@ -4,6 +4,8 @@ mod history;
 mod pages;
 mod recorded;
 
+use std::time::Duration;
+
 use store::{EventRow, RecordedCursor, StoreError};
 
 pub use history::HistoryWalk;
@@ -25,6 +27,24 @@ pub struct Chunk {
 pub trait Walk: Send {
     /// The next rows. Must not be called again after a complete chunk.
     fn next(&mut self) -> impl Future<Output = Result<Chunk, StoreError>> + Send;
+}
+
+/// Tries of one chunk, and the first pause between them; it doubles each time, so that they take about six seconds.
+const TRIES: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The next rows, also over a moment in which the database cannot answer: a stream that has begun is worth a wait.
+pub async fn next(walk: &mut impl Walk) -> Result<Chunk, StoreError> {
+    let mut pause = PAUSE;
+    for _ in 1..TRIES {
+        match walk.next().await {
+            Err(error) if error.is_transient() => tracing::debug!(%error, "a chunk is read again"),
+            read => return read,
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    walk.next().await
 }
 
 /// How many rows to ask for where the store bounds rows and not bytes: so many that they take about a mebibyte,

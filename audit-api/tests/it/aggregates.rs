@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// Ids as CloudTrail has them, and worse.
-const IDS: [&str; 6] =
-    ["arn:aws:iam::123837392027:user/Level6/x", "a/b/c?d#e%2F", "ä ö 😀", "..", "a+b&c=d;e,f", "\\'\"--"];
+const IDS: [&str; 5] =
+    ["arn:aws:iam::123837392027:user/Level6/x", "a/b/c?d#e%2F", "ä ö 😀", "a+b&c=d;e,f", "\\'\"--"];
 
 fn versions(events: &[Value]) -> Vec<i64> {
     events.iter().map(|event| event["version"].as_i64().expect("a version")).collect()

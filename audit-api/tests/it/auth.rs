@@ -56,6 +56,7 @@ async fn a_good_token_gets_in_and_no_token_is_told_how() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn forged_and_stale_tokens_are_refused_alike() {
     let server = Server::start().await;
     let secret = token::SECRET.as_bytes();

@@ -120,6 +120,7 @@ async fn pages_end_except_in_the_order_that_never_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn each_filter_filters_and_they_combine() {
     let server = Server::start().await;
     let mut feeder = server.feeder().await;

@@ -22,6 +22,7 @@ pub(crate) const TOPIC: &str = "audit.events";
 
 /// A record of a test.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "most records of tests are events")]
 pub(crate) enum Record {
     Event(Event),
     Refused(Reason),

@@ -1,6 +1,6 @@
 //! Random requests made from the OpenAPI document: never a 5xx, never an answer that is not documented.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::Value;
@@ -79,7 +79,7 @@ fn address(operation: &Operation, random: &mut StdRng) -> String {
     for (name, schema) in &parameters {
         let mut given = value(name, schema, random);
         if given.is_empty() {
-            given = "x".to_owned();
+            given.push('x');
         }
         values.insert(name.as_str(), given);
     }
@@ -89,7 +89,8 @@ fn address(operation: &Operation, random: &mut StdRng) -> String {
         let times = if random.random_bool(0.2) { random.random_range(1..3) } else { 0 };
         for _ in 0..times {
             let separator = if address.contains('?') { '&' } else { '?' };
-            address.push_str(&format!("{separator}{name}={}", encode(&value(&name, &schema, random))));
+            let value = encode(&value(&name, &schema, random));
+            write!(address, "{separator}{name}={value}").expect("a String takes everything");
         }
         if index == 0 && random.random_bool(0.02) {
             address.push_str("?%ff=%00");

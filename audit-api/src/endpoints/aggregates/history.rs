@@ -34,10 +34,10 @@ pub(super) struct RangeParameters {
     /// The aggregate's organisation, needed when several have an aggregate of this type and id.
     organization_id: Option<String>,
     /// Versions from here, inclusive.
-    #[param(minimum = 0, maximum = 2147483647)]
+    #[param(minimum = 0, maximum = 2_147_483_647)]
     from_version: Option<i32>,
     /// Versions to here, inclusive.
-    #[param(minimum = 0, maximum = 2147483647)]
+    #[param(minimum = 0, maximum = 2_147_483_647)]
     to_version: Option<i32>,
     /// Event time, inclusive (RFC 3339).
     #[param(format = DateTime)]
@@ -103,11 +103,8 @@ pub(crate) async fn history(
     let key = named.resolve(&api, &scope).await?;
     let fingerprint = Fingerprint::of_history(&key, &range);
     let after = cursor.map(|text| cursor::read_history(&text, &fingerprint)).transpose()?;
-    // One row more than the page: it says whether there is a next one.
-    let search = api.reader.history(&scope, &key, &range, after, limit + 1);
-    let mut rows = measure::query("history", search).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
+    let search = api.reader.history_page(&scope, &key, &range, after, limit);
+    let (rows, more) = measure::query("history", search).await?;
     let last = rows.last().map(HistoryKey::from).filter(|_| more);
     let integrity = match after {
         Some(_) => None,

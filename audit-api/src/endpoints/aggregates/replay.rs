@@ -132,7 +132,6 @@ pub(crate) async fn replay(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything that a replay is made of, once")]
 async fn from(
     api: &Arc<Api>,
     caller: &Caller,

@@ -37,15 +37,20 @@ impl Named {
     /// The one aggregate that the caller can mean: 404 when there is none, 409 when there are several.
     pub(super) async fn resolve(self, api: &Api, scope: &Scope) -> Result<AggregateKey, Problem> {
         let Self { aggregate_type, aggregate_id, organization } = self;
-        let within = match organization {
+        let within = match &organization {
             None => scope.clone(),
             Some(organization) => {
-                filter::within(scope, std::slice::from_ref(&organization))?;
-                Scope::Organization(organization)
+                filter::within(scope, std::slice::from_ref(organization))?;
+                // "No organisation" is nobody's scope; whoever may name it sees all.
+                if organization.is_empty() { Scope::All } else { Scope::Organization(organization.clone()) }
             }
         };
         let search = api.reader.organizations_of(&within, &aggregate_type, &aggregate_id);
         let mut found = measure::query("organizations", search).await?;
+        if let Some(named) = organization {
+            // The least two are answered, and '' is the least of all.
+            found.retain(|organization| *organization == named);
+        }
         match (found.pop(), found.is_empty()) {
             (None, _) => Err(Problem::not_found("aggregate of this type and id")),
             (Some(organization_id), true) => {

@@ -83,11 +83,27 @@ enum CountWord {
     Capped,
 }
 
+/// How exactly the matching events are counted.
+#[derive(Debug, Clone, Copy)]
+enum Count {
+    Exact,
+    Capped,
+}
+
+impl Count {
+    fn cap(self) -> Option<u32> {
+        match self {
+            Self::Exact => None,
+            Self::Capped => Some(COUNT_CAP),
+        }
+    }
+}
+
 /// How a list is to be answered.
 struct Listing {
     sort: Sort,
     order: Order,
-    count: Option<Option<u32>>,
+    count: Option<Count>,
     limit: u32,
     after: Option<PageKey>,
     fingerprint: String,
@@ -97,7 +113,7 @@ impl Listing {
     fn read(parameters: &mut Parameters, filter: &EventFilter) -> Result<Self, Problem> {
         let sort = parameters.word("sort", &[("time", Sort::Time), ("recorded", Sort::Recorded)])?;
         let order = parameters.word("order", &[("desc", Order::Descending), ("asc", Order::Ascending)])?;
-        let count = parameters.word("count", &[("exact", None), ("capped", Some(COUNT_CAP))])?;
+        let count = parameters.word("count", &[("exact", Count::Exact), ("capped", Count::Capped)])?;
         let limit = parameters.number("limit", 1, LARGEST_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
         let (sort, order) = (sort.unwrap_or_default(), order.unwrap_or_default());
         let fingerprint = cursor::fingerprint(filter, sort, order);
@@ -136,7 +152,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Re
     }
     let total = match listing.count {
         None => None,
-        Some(cap) => Some(measure::query("count", api.reader.count(&filter, &scope, cap)).await?),
+        Some(count) => Some(measure::query("count", api.reader.count(&filter, &scope, count.cap())).await?),
     };
     let found = measure::query("page", api.reader.page(&listing.request(filter, scope))).await?;
     let next_cursor = found.next.map(|key| cursor::encode(&key, &listing.fingerprint));
