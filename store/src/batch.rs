@@ -95,6 +95,10 @@ pub struct Rejected {
 }
 
 /// What stands at an offset, or over a run of offsets.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every entry is a candidate: a box would be one more allocation each"
+)]
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// An accepted event.

@@ -1,5 +1,6 @@
 //! Connections: one dedicated client, its connection driven by a task of its own, TLS by `sslmode`.
 
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub(crate) fn configured(
     config.tcp_user_timeout(Duration::from_secs(30));
     let mut options = config.get_options().unwrap_or_default().to_owned();
     for (name, value) in [("timezone", "UTC"), ("search_path", "pg_catalog")].iter().chain(settings) {
-        options.push_str(&format!(" -c {name}={value}"));
+        let _ = write!(options, " -c {name}={value}"); // a String takes everything
     }
     config.options(options.trim_start());
     Ok(config)

@@ -102,7 +102,7 @@ fn read_headers(row: &Row) -> Result<Vec<(String, Option<Bytes>)>, StoreError> {
         .zip(values)
         .map(|(name, value)| {
             let name = std::str::from_utf8(name)
-                .map_err(|error| StoreError::corrupt("dead_letters", "header_names", error))?;
+                .map_err(|error| StoreError::corrupt("dead_letters", "header_names", error.to_string()))?;
             Ok((name.to_owned(), value.map(Bytes::copy_from_slice)))
         })
         .collect()

@@ -51,8 +51,8 @@ impl StoreError {
         matches!(self, Self::Unavailable(_) | Self::Conflict(_))
     }
 
-    pub(crate) fn corrupt(table: &'static str, column: &'static str, detail: impl ToString) -> Self {
-        Self::Corrupt { table, column, detail: detail.to_string() }
+    pub(crate) fn corrupt(table: &'static str, column: &'static str, detail: impl Into<String>) -> Self {
+        Self::Corrupt { table, column, detail: detail.into() }
     }
 }
 

@@ -16,7 +16,7 @@ const LOCK: i64 = 7_202_653_104_710_946;
 /// How often the lock is tried. Waiting inside `pg_advisory_lock` would hold a snapshot that index builds wait for.
 const TRY_EVERY: Duration = Duration::from_millis(200);
 /// How long another migration may take before this one gives up.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 const TRY_LOCK: &str = include_str!("../sql/try_migration_lock.sql");
 const ENSURE_CLASS: &str = include_str!("../sql/ensure_class.sql");
@@ -45,7 +45,7 @@ pub async fn migrate(
     // The lock goes with the session, which ends when the client is dropped.
     client.batch_execute("set role audit_owner; set search_path = audit").await?;
     refuse_newer(&client).await?;
-    let report = schema::runner().run_async(&mut client).await.map_err(migration_error)?;
+    let report = schema::runner().run_async(&mut client).await.map_err(|error| migration_error(&error))?;
     let mut classes_added = Vec::new();
     for (class, rule) in retention.classes() {
         if client.query_one(ENSURE_CLASS, &[class, &rule.keep.interval()]).await?.try_get(0)? {
@@ -83,10 +83,10 @@ async fn refuse_newer(client: &Client) -> Result<(), StoreError> {
     }
 }
 
-fn migration_error(error: refinery::Error) -> StoreError {
+fn migration_error(error: &refinery::Error) -> StoreError {
     // refinery's own Display leaves the database's words to the source.
     let mut text = error.to_string();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();

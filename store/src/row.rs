@@ -35,7 +35,7 @@ impl EventRow {
         let position = Position { log_id: row.try_get(2)?, offset: row.try_get(3)? };
         let version = row.try_get(4)?;
         let event_id = row.try_get(5)?;
-        Ok(Self { event_id, timestamp, recorded_at, position, version, row })
+        Ok(Self { row, event_id, timestamp, recorded_at, position, version })
     }
 
     /// A column that a statement selects after [`COLUMNS`].

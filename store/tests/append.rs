@@ -1,5 +1,7 @@
 //! The append transaction on a real server: semantics.md 3 and 4, rule by rule.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod support;
 
 use shared::account::DispositionKind;

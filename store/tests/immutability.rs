@@ -1,5 +1,7 @@
 //! No role that a service uses can change what is stored, by any route (semantics.md 11; architecture.md, promise 2).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod support;
 
 use support::*;

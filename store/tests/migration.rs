@@ -1,5 +1,7 @@
 //! Bootstrap and migrations: twice, at once, and against a schema from the future.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod support;
 
 use store::StoreError;

@@ -1,5 +1,7 @@
 //! What no noise disturbs: the shape of plans over 84 months and two classes (semantics.md 6, 7, 11).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod support;
 
 use shared::filter::{EventFilter, Order, PageKey, Pattern, Sort};
@@ -43,6 +45,13 @@ fn ran<'a>(plan: &'a [String], node: &str) -> Vec<&'a String> {
         .collect()
 }
 
+/// The part of a plan that ran, short enough to read.
+fn shown(plan: &[String]) -> String {
+    let lines: Vec<&str> =
+        plan.iter().map(String::as_str).filter(|line| !line.contains("never executed")).take(40).collect();
+    lines.join("\n")
+}
+
 fn page(filter: EventFilter, scope: Scope, after: Option<PageKey>) -> PageRequest {
     PageRequest { filter, scope, sort: Sort::Time, order: Order::Descending, limit: 100, after }
 }
@@ -66,33 +75,33 @@ async fn pages_and_histories_have_the_plans_that_were_measured() {
     for (what, filter, scope) in filters {
         for after in [None, Some(cursor)] {
             let plan = reader.explain_page(&page(filter.clone(), scope.clone(), after)).await.unwrap();
-            assert!(ran(&plan, "Sort ").is_empty(), "{what}: a full sort\n{}", plan.join("\n"));
-            assert!(ran(&plan, "Seq Scan").is_empty(), "{what}: a whole partition\n{}", plan.join("\n"));
-            assert!(!ran(&plan, "Index Scan").is_empty(), "{what}\n{}", plan.join("\n"));
+            assert!(ran(&plan, "Sort (").is_empty(), "{what}: a full sort\n{}", shown(&plan));
+            assert!(ran(&plan, "Seq Scan").is_empty(), "{what}: a whole partition\n{}", shown(&plan));
+            assert!(!ran(&plan, "Index Scan").is_empty(), "{what}\n{}", shown(&plan));
         }
     }
     // The first page of everything stops in the newest month; one from a cursor opens no month after it.
     let plan = reader.explain_page(&page(none.clone(), Scope::All, None)).await.unwrap();
-    assert!(ran(&plan, "Index Scan").len() <= 6, "{}", plan.join("\n"));
+    assert!(ran(&plan, "Index Scan").len() <= 6, "{}", shown(&plan));
     let plan = reader.explain_page(&page(none.clone(), Scope::All, Some(cursor))).await.unwrap();
-    assert!(!plan.iter().any(|line| line.contains("events_2022")), "{}", plan.join("\n"));
+    assert!(!plan.iter().any(|line| line.contains("events_2022")), "{}", shown(&plan));
     // A time range opens only its months.
     let range = EventFilter { from: Some(middle), to: Some(at(middle.as_micros() + DAY)), ..none.clone() };
     let plan = reader.explain_page(&page(range, Scope::All, None)).await.unwrap();
-    assert!(ran(&plan, "Index Scan").len() <= 2, "{}", plan.join("\n"));
-    assert!(plan.iter().any(|line| line.contains("events_2021_12")), "{}", plan.join("\n"));
+    assert!(ran(&plan, "Index Scan").len() <= 2, "{}", shown(&plan));
+    assert!(plan.iter().any(|line| line.contains("events_2021_12")), "{}", shown(&plan));
     // What is selective by an index without time is looked up there, and may be sorted.
     let correlated = EventFilter { correlation_id: text("c-77"), ..none.clone() };
     let plan = reader.explain_page(&page(correlated, Scope::All, None)).await.unwrap();
-    assert!(plan.iter().any(|line| line.contains("_correlation_id_")), "{}", plan.join("\n"));
-    assert!(ran(&plan, "Seq Scan").is_empty(), "{}", plan.join("\n"));
+    assert!(plan.iter().any(|line| line.contains("_correlation_id_")), "{}", shown(&plan));
+    assert!(!plan.iter().any(|line| line.contains("_timestamp_idx")), "{}", shown(&plan));
     // Several values: each by its own index, merged.
     let users = EventFilter { user_id: vec!["u-7".to_owned(), "u-8".to_owned()], ..none };
     let plan = reader.explain_page(&page(users, Scope::All, None)).await.unwrap();
     assert!(
         ran(&plan, "Seq Scan").is_empty() && plan.iter().any(|line| line.contains("_user_id_")),
         "{}",
-        plan.join("\n")
+        shown(&plan)
     );
 
     let key = AggregateKey {
@@ -102,9 +111,9 @@ async fn pages_and_histories_have_the_plans_that_were_measured() {
     };
     for scope in [Scope::All, Scope::Organization("org-7".to_owned())] {
         let plan = reader.explain_history(&scope, &key).await.unwrap();
-        assert!(!ran(&plan, "Merge Append").is_empty(), "{}", plan.join("\n"));
-        assert!(ran(&plan, "Sort ").is_empty(), "{}", plan.join("\n"));
-        assert!(ran(&plan, "Seq Scan").is_empty(), "{}", plan.join("\n"));
+        assert!(!ran(&plan, "Merge Append").is_empty(), "{}", shown(&plan));
+        assert!(ran(&plan, "Sort (").is_empty(), "{}", shown(&plan));
+        assert!(ran(&plan, "Seq Scan").is_empty(), "{}", shown(&plan));
         let leaves = plan.iter().filter(|line| line.contains("Index Scan using")).count();
         assert!(leaves >= 84 * 2, "{leaves} leaves");
     }

@@ -1,5 +1,7 @@
 //! Writers beside writers: the same ids, the same logs, a stopped one, a failing COMMIT (semantics.md 3, 4).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! `verify` is clean over what was appended, and names what was changed behind the product's back.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod support;
 
 use shared::account::DispositionKind;

@@ -77,21 +77,21 @@ impl CopyBuffer {
 
     /// `bytea[]`, one dimension, elements may be null.
     pub(super) fn bytea_array<'a>(&mut self, elements: impl ExactSizeIterator<Item = Option<&'a [u8]>>) {
-        let at = self.bytes.len();
-        self.bytes.put_i32(0);
-        let count = elements.len();
-        self.bytes.put_i32(i32::from(count > 0));
-        self.bytes.put_i32(1);
+        let start = self.bytes.len();
+        self.bytes.put_i32(0); // the size, known at the end
+        self.bytes.put_i32(1); // dimensions
+        self.bytes.put_i32(0); // whether there are nulls, known at the end
         self.bytes.put_u32(BYTEA_OID);
-        if count > 0 {
-            self.bytes.put_i32(length(count));
-            self.bytes.put_i32(1);
-        }
+        self.bytes.put_i32(length(elements.len()));
+        self.bytes.put_i32(1); // the first index
+        let mut has_null = false;
         for element in elements {
+            has_null |= element.is_none();
             self.optional(element, Self::bytes);
         }
-        let size = length(self.bytes.len() - at - 4);
-        self.bytes[at..at + 4].copy_from_slice(&size.to_be_bytes());
+        let size = length(self.bytes.len() - start - 4);
+        self.bytes[start..start + 4].copy_from_slice(&size.to_be_bytes());
+        self.bytes[start + 8..start + 12].copy_from_slice(&i32::from(has_null).to_be_bytes());
     }
 
     /// Appends rows that another buffer has written.

@@ -27,7 +27,8 @@ impl Reader {
         }
         let statement = history::history(scope, key, range, after, limit.saturating_add(1));
         let budget = Budget { rows: limit as usize, bytes: PAGE_BYTES };
-        let (rows, more) = session::read_within(&self.pool, scope, &statement, Sorting::Avoided, budget).await?;
+        let (rows, more) =
+            session::read_within(&self.pool, scope, &statement, Sorting::Avoided, budget).await?;
         Ok((events(rows)?, more))
     }
 }

@@ -1,7 +1,9 @@
 //! Reads: pages, histories, recorded order, the fate of a record; each in a read-only transaction of its own, within a
 //! [`Scope`] that both the statement and the view behind it apply (semantics.md 12).
 
+mod bounded;
 mod conditions;
+mod explain;
 mod fate;
 mod history;
 mod letters;
@@ -71,7 +73,7 @@ impl Reader {
         }
         let limit = request.limit as usize;
         let (statement, sorting) = page::time_page(request, request.limit.saturating_add(1));
-        let budget = Budget { rows: limit, ..Budget::UNBOUNDED };
+        let budget = Budget { rows: limit, bytes: bounded::PAGE_BYTES };
         let (rows, more) =
             session::read_within(&self.pool, &request.scope, &statement, sorting, budget).await?;
         let events = events(rows)?;
@@ -83,7 +85,7 @@ impl Reader {
     /// The plan of a page's statement, a line an entry: for `trailctl doctor`, and for the tests that pin it.
     pub async fn explain_page(&self, request: &PageRequest) -> Result<Vec<String>, StoreError> {
         let (statement, sorting) = page::time_page(request, request.limit.saturating_add(1));
-        self.explain(&request.scope, statement, sorting).await
+        explain::explain(&self.pool, &request.scope, &statement, sorting).await
     }
 
     /// The plan of a history's statement.
@@ -93,18 +95,7 @@ impl Reader {
         key: &AggregateKey,
     ) -> Result<Vec<String>, StoreError> {
         let statement = history::history(scope, key, &HistoryRange::default(), None, 1000);
-        self.explain(scope, statement, Sorting::Avoided).await
-    }
-
-    async fn explain(
-        &self,
-        scope: &Scope,
-        mut statement: Statement,
-        sorting: Sorting,
-    ) -> Result<Vec<String>, StoreError> {
-        statement.sql = format!("explain (analyze, costs off, timing off, summary off) {}", statement.sql);
-        let rows = session::read(&self.pool, scope, &statement, sorting).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        explain::explain(&self.pool, scope, &statement, Sorting::Avoided).await
     }
 
     /// How many events match; with a cap, at most that many are counted.
@@ -210,7 +201,8 @@ impl Reader {
 
     async fn recorded_page(&self, request: &PageRequest) -> Result<Page, StoreError> {
         let PageRequest { filter, scope, order, .. } = request;
-        let limits = ChunkLimits { rows: request.limit, bytes: usize::MAX, ..ChunkLimits::default() };
+        let limits =
+            ChunkLimits { rows: request.limit, bytes: bounded::PAGE_BYTES, ..ChunkLimits::default() };
         let after = match request.after {
             Some(PageKey::Recorded { append_no, offset }) => Some(RecordedCursor { append_no, offset }),
             _ => None,

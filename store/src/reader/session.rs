@@ -25,7 +25,9 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// How long a request waits for a free connection before it is told that the database is unavailable.
-const WAIT: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(1);
+/// How long a new connection may take to make.
+const CONNECT: Duration = Duration::from_secs(5);
 /// Prepared statements that a connection keeps; a caller who varies his filters must not fill the server's memory.
 const MOST_STATEMENTS: usize = 200;
 
@@ -66,8 +68,8 @@ pub(super) fn pool(config: Config, max_connections: usize) -> Result<Pool, Store
         .max_size(max_connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(WAIT))
-        .create_timeout(Some(WAIT))
-        .recycle_timeout(Some(WAIT))
+        .create_timeout(Some(CONNECT))
+        .recycle_timeout(Some(CONNECT))
         .build()
         .map_err(|error| StoreError::Database(Box::new(error)))
 }
@@ -95,19 +97,13 @@ pub(super) async fn read_within(
     if client.statement_cache.size() > MOST_STATEMENTS {
         client.statement_cache.clear();
     }
-    let (enter, prepared) = (client.prepare_cached(ENTER).await?, prepare(&client, statement).await?);
-    let (word, organization) = match scope {
-        Scope::All => ("all", ""),
-        Scope::Organization(own) => ("organization", own.as_str()),
-    };
-    let sort = if sorting == Sorting::Avoided { "off" } else { "on" };
-    let settings: [&(dyn ToSql + Sync); 3] = [&word, &organization, &sort];
-    let values = statement.values.iter().map(|value| &**value as &(dyn ToSql + Sync));
+    let prepared = prepare(&client, statement).await?;
+    let entering = client.prepare_cached(ENTER).await?;
     // Polled in this order, so sent in this order, in one flush; a failed statement makes COMMIT a rollback.
     let (begun, entered, rows, ended) = future::join4(
         client.batch_execute("begin read only"),
-        client.query(&enter, &settings),
-        collect(&client, &prepared, values, budget),
+        enter_with(&client, &entering, scope, sorting),
+        collect(&client, &prepared, statement.parameters(), budget),
         client.batch_execute("commit"),
     )
     .await;
@@ -116,6 +112,26 @@ pub(super) async fn read_within(
     let rows = rows?;
     ended?;
     Ok(rows)
+}
+
+/// Sets the scope of the open transaction, and whether it may sort.
+pub(super) async fn enter(client: &Pooled, scope: &Scope, sorting: Sorting) -> Result<(), Error> {
+    let entering = client.prepare_cached(ENTER).await?;
+    enter_with(client, &entering, scope, sorting).await
+}
+
+async fn enter_with(
+    client: &Pooled,
+    entering: &tokio_postgres::Statement,
+    scope: &Scope,
+    sorting: Sorting,
+) -> Result<(), Error> {
+    let (word, organization) = match scope {
+        Scope::All => ("all", ""),
+        Scope::Organization(own) => ("organization", own.as_str()),
+    };
+    let sort = if sorting == Sorting::Avoided { "off" } else { "on" };
+    client.query(entering, &[&word, &organization, &sort]).await.map(drop)
 }
 
 async fn prepare(client: &Pooled, statement: &Statement) -> Result<tokio_postgres::Statement, Error> {

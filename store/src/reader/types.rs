@@ -224,7 +224,7 @@ pub struct DeadLetterRequest {
     pub limit: u32,
     /// The last one of the page before.
     pub after: Option<(Timestamp, Position)>,
-    /// With key, value and headers; without, `record` is empty.
+    /// With key, value and headers; without, `record` holds the time alone.
     pub with_records: bool,
 }
 

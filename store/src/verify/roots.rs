@@ -28,7 +28,7 @@ const RECORDS_AT_ONCE: i64 = 20_000;
 
 /// A row of `appends`.
 struct Append {
-    append_no: i64,
+    number: i64,
     from_offset: i64,
     next_offset: i64,
     counts: Counts,
@@ -172,7 +172,7 @@ impl<'a> AppendCheck<'a> {
         let (least, greatest) = self.times.unwrap_or((time, time));
         self.times = Some((least.min(time), greatest.max(time)));
         if row.recorded_at() != self.append.recorded_at {
-            let problem = format!("recorded_at differs from that of append {}", self.append.append_no);
+            let problem = format!("recorded_at differs from that of append {}", self.append.number);
             found.find("events", self.log.record(offset), problem);
         }
         if !row.extra::<bool>(0)? {
@@ -226,7 +226,7 @@ impl<'a> AppendCheck<'a> {
         }
         if next > self.append.next_offset {
             self.is_broken = true;
-            let problem = format!("reaches beyond append {}", self.append.append_no);
+            let problem = format!("reaches beyond append {}", self.append.number);
             found.find(table, self.log.record(from), problem);
         }
         self.expected = self.expected.max(next);
@@ -248,8 +248,8 @@ impl<'a> AppendCheck<'a> {
         if self.is_broken {
             return;
         }
-        let Append { append_no, from_offset, next_offset, counts, times, batch_root, .. } = self.append;
-        let row = format!("append {append_no}");
+        let Append { number, from_offset, next_offset, counts, times, batch_root, .. } = self.append;
+        let row = format!("append {number}");
         if self.root.finish()[..] != batch_root[..] {
             let LogName { topic, partition, incarnation, .. } = &self.log.name;
             let problem = format!(
@@ -283,7 +283,7 @@ fn read_append(row: &Row) -> Result<Append, StoreError> {
     let (least, greatest): (Option<Micros>, Option<Micros>) = (row.try_get(7)?, row.try_get(8)?);
     let Micros(recorded_at) = row.try_get(9)?;
     Ok(Append {
-        append_no: row.try_get(0)?,
+        number: row.try_get(0)?,
         from_offset: row.try_get(1)?,
         next_offset: row.try_get(2)?,
         counts: Counts {
