@@ -32,9 +32,9 @@ async fn filled() -> (TestDatabase, Reader) {
             .map(|nth| {
                 let number = round * 15 + nth;
                 let mut event = event(number, NOON + i64::try_from(number / 2 * 3 % 61).unwrap() * DAY);
-                event.organization_id = ["acme", "beta"][usize::from(number % 3 == 0)].to_owned();
-                event.event_type =
-                    ["OrderPlaced", "OrderPaid", "Invoice_Sent"][(number % 3) as usize].to_owned();
+                ["acme", "beta"][usize::from(number % 3 == 0)].clone_into(&mut event.organization_id);
+                ["OrderPlaced", "OrderPaid", "Invoice_Sent"][(number % 3) as usize]
+                    .clone_into(&mut event.event_type);
                 event.promoted.user_id = format!("u-{}", number % 4);
                 event.promoted.source = format!("s-{}", number % 2);
                 event.promoted.causation_id = if number == 7 { "cause".to_owned() } else { String::new() };

@@ -108,8 +108,8 @@ impl Writer {
         let mut redo = 0;
         loop {
             self.ensure_months(&prepared).await?;
-            let step = self.attempt(&prepared).await;
-            match step {
+            // Boxed: the future of the whole transaction is large, and callers hold it.
+            match Box::pin(self.attempt(&prepared)).await {
                 Ok(appended) => return Ok(appended),
                 Err(Step::PositionMoved) => {
                     self.roll_back().await?;
