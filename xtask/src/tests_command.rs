@@ -62,15 +62,17 @@ fn test(
 ) -> Result<ExitCode> {
     console.step("building the programs and the tests");
     let built = build(options, stack, supervisor)?;
-    console.step("running the tests");
     let mut tally = Tally::default();
-    let mut succeeded = built;
-    if built {
-        succeeded = run_tests(options, stack, environment, supervisor, &mut tally)?;
-    }
+    let succeeded = if built {
+        console.step("running the tests");
+        run_tests(options, stack, environment, supervisor, &mut tally)?
+    } else {
+        false
+    };
     if !succeeded {
         tally.something_else_failed();
-        console.step("cargo test did not succeed; what failed is above");
+        let what = if built { "the tests" } else { "the build" };
+        console.step(&format!("{what} did not succeed; what failed is above"));
     }
     status::print(&format!("{tally}\n"));
     Ok(if succeeded && tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
