@@ -197,3 +197,24 @@ async fn a_database_that_is_away_is_told_within_seconds() {
     };
     soon("the database to be back", back).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_takes_too_long_and_a_full_pool_are_told_apart() {
+    let api = ApiSettings { pool_size: 1, ..Options::default().api };
+    let server = Server::with(Options { api, ..Options::default() }).await;
+    json(server.get("/v1/events").await, StatusCode::OK).await;
+    // Nothing reads while this lock is held: the first request waits for it, and has the only connection.
+    let mut superuser = server.database.connect(test_support::Role::Superuser).await;
+    let lock = superuser.transaction().await.expect("begun");
+    lock.batch_execute("lock table audit.events in access exclusive mode").await.expect("locked");
+    let started = Instant::now();
+    let first = tokio::spawn(server.request("/v1/events?limit=7", &Token::admin()).send());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let second = server.get("/v1/events").await;
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(second.headers().contains_key("retry-after"));
+    assert_eq!(problem(second, StatusCode::SERVICE_UNAVAILABLE).await, "unavailable");
+    let first = soon("the statement's time limit", first).await.expect("asked").expect("an answer");
+    assert_eq!(problem(first, StatusCode::UNPROCESSABLE_ENTITY).await, "query-too-broad");
+    assert!((4..8).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+}
