@@ -12,6 +12,7 @@ mod input;
 mod logical;
 mod plan;
 mod read;
+mod reduce;
 mod scalar;
 mod schema;
 

@@ -1,7 +1,9 @@
 //! JSON as stored bytes: the scan of payload text and the writing of strings and numbers, without values in between.
 
+mod fault;
 mod keys;
 mod scan;
+mod tokens;
 mod write;
 
 pub(crate) use write::{push_integer, push_string};

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use shared::avro::{CANONICAL_SCHEMA, WriterSchema, encode_canonical};
 use shared::digest::event_digest;
 use shared::envelope::{Acceptance, Envelope, accept, from_canonical_json};
+use shared::event::Promoted;
 use shared::json::ProtectedMarker;
 use shared::refusal::{Reason, Refusal};
 use shared::timestamp::Timestamp;
@@ -78,7 +79,7 @@ fn promoted_values_come_from_the_metadata() {
     let values =
         [promoted.user_id, promoted.correlation_id, promoted.causation_id, promoted.source, promoted.action];
     assert_eq!(values, keys.map(|key| format!("the {key}")));
-    assert_eq!(accept(good(), &DOOR).expect("a good event").promoted, Default::default());
+    assert_eq!(accept(good(), &DOOR).expect("a good event").promoted, Promoted::default());
 }
 
 #[test]

@@ -224,6 +224,33 @@ fn schemas_are_bounded_before_they_are_parsed() {
 }
 
 #[test]
+fn aliases_defaults_and_attributes_cost_nothing() {
+    // apache-avro alone would keep a copy of the record, its aliases included, for each alias.
+    let aliases: Vec<String> = (0..40_000).map(|at| format!("\"A{at}\"")).collect();
+    let payload = format!(
+        r#"{{"type":"record","name":"P","aliases":[{aliases}],"more":[{aliases}],"fields":[
+        {{"name":"n","type":"long","default":"not a long","doc":"d"}}]}}"#,
+        aliases = aliases.join(",")
+    );
+    let began = Instant::now();
+    let parsed = WriterSchema::parse(&schema_text(&payload), &[]).expect("a usable schema");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(parsed.decode(&datum(&long(7))).expect("a datum").payload, r#"{"n":7}"#);
+}
+
+#[test]
+fn types_within_types_cannot_multiply() {
+    let fields: Vec<String> =
+        (0..12_000).map(|at| format!("{{\"name\":\"f{at}\",\"type\":\"int\"}}")).collect();
+    let inner = format!(r#"{{"type":"record","name":"P","fields":[{}]}}"#, fields.join(","));
+    let nested = (0..25).fold(inner.clone(), |inner, level| {
+        format!(r#"{{"type":"record","name":"L{level}","fields":[{{"name":"a","type":{inner}}}]}}"#)
+    });
+    assert!(matches!(refused(&schema_text(&nested), &[]), SchemaError::TooLarge(_)));
+    assert!(WriterSchema::parse(&schema_text(&inner), &[]).is_ok());
+}
+
+#[test]
 fn schemas_that_contradict_themselves_are_refused() {
     assert!(matches!(refused("", &[]), SchemaError::Invalid(_)));
     assert!(matches!(refused("{\"type\":\"record\"}", &[]), SchemaError::Invalid(_)));

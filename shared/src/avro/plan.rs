@@ -135,7 +135,7 @@ impl Builder {
         Ok(id)
     }
 
-    /// Recursion is bounded: the text of a schema nests at most [`super::schema::MAX_NESTING`] levels.
+    /// Recursion is bounded: the text of a schema nests at most [`super::reduce::MAX_NESTING`] levels.
     fn node(&mut self, schema: &Schema, namespace: NamespaceRef<'_>) -> Result<NodeId, SchemaError> {
         let node = match schema {
             Schema::Null => Node::Null,

@@ -6,13 +6,12 @@ use apache_avro::Schema;
 
 use super::envelope::Layout;
 use super::plan::Plan;
+use super::reduce::reduce;
 use crate::envelope::Envelope;
 use crate::refusal::{Reason, Refusal};
 
 /// The most bytes of a schema with all that it refers to.
 const MAX_TEXT: usize = 1024 * 1024;
-/// How deep the JSON of a schema may nest: parsing recurses.
-pub(super) const MAX_NESTING: usize = 100;
 
 /// The schema cannot be used to read events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,13 +59,13 @@ impl WriterSchema {
         if size > MAX_TEXT {
             return Err(SchemaError::TooLarge("over 1 MiB with its references"));
         }
-        if references.iter().map(String::as_str).chain([text]).any(|text| nesting(text) > MAX_NESTING) {
-            return Err(SchemaError::TooLarge("nested deeper than 100 levels"));
-        }
+        let text = reduce(text)?;
+        let references =
+            references.iter().map(|reference| reduce(reference)).collect::<Result<Vec<_>, _>>()?;
         // The parser has `expect`s on what references may hold; a schema must not end the process.
-        let parsed = catch_unwind(AssertUnwindSafe(|| Schema::parse_str_with_list(text, references)))
+        let parsed = catch_unwind(AssertUnwindSafe(|| Schema::parse_str_with_list(&text, &references)))
             .map_err(|_| SchemaError::Invalid("its references contradict each other".to_owned()))?;
-        let (schema, references) = parsed.map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        let (schema, references) = parsed.map_err(|error| invalid(&error))?;
         let plan = Plan::new(&schema, &references)?;
         let layout = Layout::new(&plan)?;
         Ok(Self { plan, layout })
@@ -84,26 +83,8 @@ impl WriterSchema {
     }
 }
 
-/// How deep brackets nest, outside of strings; enough for text that need not be JSON.
-fn nesting(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => {
-                while let Some(byte) = bytes.next().filter(|byte| *byte != b'"') {
-                    if byte == b'\\' {
-                        bytes.next();
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    deepest
+/// The parser's words, cut: they may repeat the schema, and go with every record that is refused for it.
+pub(super) fn invalid(error: &impl std::fmt::Display) -> SchemaError {
+    const MAX_CHARACTERS: usize = 300;
+    SchemaError::Invalid(error.to_string().chars().take(MAX_CHARACTERS).collect())
 }

@@ -19,8 +19,11 @@ use crate::timestamp::Timestamp;
 /// or repeated one, or a value of another type is refused with [`Reason::EnvelopeInvalid`] and the key's pointer;
 /// text that is no JSON object with [`Reason::Undecodable`].
 pub fn from_canonical_json(line: &str) -> Result<Envelope, Refusal> {
-    let fields: Fields<'_> = serde_json::from_str(line)
-        .map_err(|error| Refusal::new(Reason::Undecodable, "", format!("not a JSON object: {error}")))?;
+    // serde's own message may quote the event.
+    let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| {
+        let detail = format!("not a JSON object (line {}, column {})", error.line(), error.column());
+        Refusal::new(Reason::Undecodable, "", detail)
+    })?;
     if let Some(refusal) = fields.refusal {
         return Err(refusal);
     }
