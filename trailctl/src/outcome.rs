@@ -39,7 +39,7 @@ pub fn report(result: &anyhow::Result<Outcome>) -> ExitCode {
             let text = format!("{error:#}");
             let lines: Vec<_> = text.lines().map(crate::output::escape::for_terminal).collect();
             eprintln!("trailctl: {}", lines.join("\n"));
-            ExitCode::from(if error.chain().any(|cause| cause.is::<UsageError>()) { 2 } else { 3 })
+            ExitCode::from(if error.chain().any(<dyn Error>::is::<UsageError>) { 2 } else { 3 })
         }
     }
 }
@@ -49,7 +49,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-        && error.chain().any(|cause| cause.is::<StandardOutputClosed>())
+        && error.chain().any(<dyn Error>::is::<StandardOutputClosed>)
 }
 
 /// Marks an error of standard output, so that a broken pipe elsewhere (a socket) stays a failure.

@@ -97,7 +97,7 @@ impl ApiClient {
         path: &[&str],
         query: &[(&'static str, String)],
     ) -> Result<String, problem::ApiError> {
-        let timeout = Some(Duration::from_secs(60));
+        let timeout = Some(Duration::from_mins(1));
         let response = self.get(Request { path, query, accept: JSON, last_event_id: None, timeout }).await?;
         response.text().await.map_err(|error| problem::ApiError::Unreachable {
             url: self.url().to_owned(),

@@ -47,7 +47,8 @@ pub struct Arguments {
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
     pub(super) data: Vec<Box<RawValue>>,
-    pub(super) page: PageInfo,
+    #[serde(rename = "page")]
+    pub(super) info: PageInfo,
     pub(super) integrity: Option<Integrity>,
 }
 
@@ -103,7 +104,7 @@ pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Out
             query.push(("count", count.clone()));
         }
         list_pages(&api, &["v1", "events"], query, arguments.limit, |page| {
-            if let Some(total) = page.page.total {
+            if let Some(total) = page.info.total {
                 session.say(&format!("{total} events match"));
             }
             for event in &page.data {
@@ -138,7 +139,7 @@ pub(super) async fn list_pages(
         let text = api.get_text(path, &asked).await.map_err(api::problem::ApiError::into_anyhow)?;
         let page: Page = serde_json::from_str(&text)?;
         left = left.saturating_sub(u64::try_from(page.data.len()).unwrap_or(u64::MAX));
-        let next = page.page.next_cursor.clone();
+        let next = page.info.next_cursor.clone();
         each(page)?;
         // An ascending recorded list has a cursor at its end too, for polling: there it stands still.
         if next.is_none() || left == 0 || next == cursor {

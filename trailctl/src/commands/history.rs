@@ -84,10 +84,10 @@ pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Out
 }
 
 fn warning(integrity: &events::Integrity) -> Option<String> {
-    let gaps = integrity.gaps.iter().map(|(first, last)| match first == last {
-        true => first.to_string(),
-        false => format!("{first} to {last}"),
-    });
+    let gaps = integrity
+        .gaps
+        .iter()
+        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first} to {last}") });
     let gaps = gaps.collect::<Vec<_>>().join(", ");
     let forks = integrity.forks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match (gaps.is_empty(), forks.is_empty()) {

@@ -77,7 +77,7 @@ mod tests {
             ..DatabaseSettings::default()
         };
         let passwords = passwords(&settings);
-        assert_eq!(passwords.ingestor.as_ref().map(|secret| secret.expose_secret()), Some("p@ss"));
+        assert_eq!(passwords.ingestor.as_ref().map(secrecy::ExposeSecret::expose_secret), Some("p@ss"));
         assert!(passwords.api.is_none() && passwords.migrator.is_none());
     }
 }

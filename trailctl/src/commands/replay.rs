@@ -82,19 +82,17 @@ impl Arguments {
             let position = cell(last, "position");
             return format!("trailctl replay --after {position}{}", self.filters.arguments());
         };
-        let mut text = format!("trailctl replay --aggregate {} {}", quoted(kind), quoted(id));
-        text.push_str(&format!(" --from-version {}", cell(last, "version")));
-        for (name, value) in [
-            ("--to-version", self.to_version.map(|v| v.to_string())),
-            ("--at", self.at.map(|t| t.to_string())),
-        ] {
-            if let Some(value) = value {
-                text.push_str(&format!(" {name} {value}"));
-            }
-        }
-        text.push_str(&self.filters.arguments());
-        text.push_str("   (events of that version come again)");
-        text
+        let version = |version: i32| format!(" --to-version {version}");
+        let time = |time: Timestamp| format!(" --at {time}");
+        format!(
+            "trailctl replay --aggregate {} {} --from-version {}{}{}{}   (events of that version come again)",
+            quoted(kind),
+            quoted(id),
+            cell(last, "version"),
+            self.to_version.map(version).unwrap_or_default(),
+            self.at.map(time).unwrap_or_default(),
+            self.filters.arguments(),
+        )
     }
 }
 

@@ -123,7 +123,7 @@ mod tests {
             role: vec![role.to_owned()],
             org: org.map(str::to_owned),
             sub: "alice".to_owned(),
-            ttl: Duration::from_secs(3600),
+            ttl: Duration::from_hours(1),
         }
     }
 

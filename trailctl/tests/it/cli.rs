@@ -18,7 +18,9 @@ fn help() -> String {
 }
 
 fn gather(command: &mut clap::Command, text: &mut String) {
-    text.push_str(&format!("===== {}\n", command.get_bin_name().unwrap_or("trailctl").to_owned()));
+    text.push_str("===== ");
+    text.push_str(command.get_bin_name().unwrap_or("trailctl"));
+    text.push('\n');
     let rendered = command.render_long_help().to_string();
     for line in rendered.lines() {
         text.push_str(line.trim_end());

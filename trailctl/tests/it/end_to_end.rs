@@ -49,7 +49,7 @@ impl Stack {
 
     async fn accounted(&self, records: i64) {
         let client = self.database.connect(Role::Superuser).await;
-        wait_until("the store accounts for every record", Duration::from_secs(300), || async {
+        wait_until("the store accounts for every record", Duration::from_mins(5), || async {
             let row = client
                 .query_one(
                     "select coalesce(sum(next_offset - from_offset), 0)::bigint from audit.appends",
@@ -240,7 +240,7 @@ async fn dead_letter(stack: &Stack, offset: i64) {
     let id = list[0]["id"].as_str().expect("an id");
     let shown = stack.trailctl.run(&["dlq", "show", id]).ends_with(0);
     assert!(shown.stdout.contains("malformed-framing"), "{}", shown.stdout);
-    wait_until("the relay publishes it", Duration::from_secs(60), || async {
+    wait_until("the relay publishes it", Duration::from_mins(1), || async {
         (stack.letters.end_offsets().await == [1]).then_some(())
     })
     .await;

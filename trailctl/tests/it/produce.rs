@@ -118,10 +118,17 @@ async fn a_bad_line_is_named_and_everything_before_it_stays() {
 async fn lenient_goes_on_and_counts() {
     let (topic, trailctl) = ready().await;
     let good = lines(&[unique("a")], 6);
-    let mut text = String::new();
-    for line in good.lines() {
-        text.push_str(&format!("{line}\n{{\"half\": \n"));
-    }
+    let text: String = good
+        .lines()
+        .flat_map(|line| {
+            [
+                line,
+                "
+{\"half\": 
+",
+            ]
+        })
+        .collect();
     trailctl.file("mixed.jsonl", text.as_bytes());
     let ran = produce(&trailctl, &topic, &["--lenient", "mixed.jsonl"]).ends_with(1);
     assert!(

@@ -1,6 +1,7 @@
 //! Streams that break: what was cut off is told from what ended, and a tail comes back by itself.
 
 use std::{
+    fmt::Write as _,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     thread::JoinHandle,
@@ -43,7 +44,7 @@ fn serve(mut client: TcpStream, answer: &str) -> String {
 fn chunked(kind: &str, chunks: &[&str], end: bool) -> String {
     let mut text = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
     for chunk in chunks {
-        text.push_str(&format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+        write!(text, "{:x}\r\n{chunk}\r\n", chunk.len()).expect("a String takes everything");
     }
     if end {
         text.push_str("0\r\n\r\n");
@@ -145,10 +146,9 @@ fn a_tail_resumes_after_the_last_whole_event() {
         .asked()
         .iter()
         .map(|request| {
-            let header = request
+            request
                 .lines()
-                .find_map(|line| line.to_lowercase().strip_prefix("last-event-id: ").map(str::to_owned));
-            header
+                .find_map(|line| line.to_lowercase().strip_prefix("last-event-id: ").map(str::to_owned))
         })
         .collect();
     let at = |id: &str| Some(id.to_owned());
