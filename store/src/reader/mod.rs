@@ -9,6 +9,7 @@ mod history;
 mod letters;
 mod page;
 mod place;
+mod pool_use;
 mod recorded;
 mod session;
 mod statement;
@@ -31,6 +32,7 @@ use recorded::AppendRange;
 use session::{Budget, Sorting};
 use statement::Statement;
 
+pub use pool_use::PoolUse;
 pub use types::{
     AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,
     PageRequest, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
