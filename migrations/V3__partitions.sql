@@ -93,7 +93,8 @@ begin
         where i.inhparent = 'audit.events'::regclass
         order by c.relname
     loop
-        if to_regclass(format('audit.%I', range_name || '_' || class)) is null then
+        -- A plain query: to_regclass may answer from before the lock.
+        if not exists (select from pg_class c where c.relname = range_name || '_' || class and c.relnamespace = 'audit'::regnamespace) then
             execute format('alter table audit.%I attach partition audit.%I for values in (%L)',
                 range_name, audit.make_leaf(range_name, class), class);
         end if;

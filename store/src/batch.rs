@@ -164,8 +164,11 @@ pub struct InvalidBatch {
 }
 
 impl Batch {
-    /// Checks what the types cannot say: one span a log, offsets covered exactly and in order.
+    /// Checks what the types cannot say: spans, one a log, offsets covered exactly and in order.
     pub fn check(&self) -> Result<(), InvalidBatch> {
+        if self.spans.is_empty() {
+            return Err(InvalidBatch { log_id: 0, offset: 0, rule: "a batch has at least one span" });
+        }
         let mut logs: Vec<i32> = self.spans.iter().map(|span| span.log_id).collect();
         logs.sort_unstable();
         if let Some(pair) = logs.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -293,7 +293,7 @@ async fn a_malformed_batch_is_refused_before_the_database_sees_it() {
     let mut short = events(&logs[0], 0, 1..4);
     short.next_offset = 9;
     let doubled = vec![events(&logs[0], 0, 1..2), events(&logs[0], 1, 2..3)];
-    for spans in [vec![hole], vec![short], doubled] {
+    for spans in [vec![], vec![hole], vec![short], doubled] {
         let error = writer.append(&batch(spans)).await.unwrap_err();
         assert!(matches!(error, AppendError::Invalid(_)), "{error}");
     }

@@ -98,7 +98,7 @@ impl Writer {
         self.main.is_closed() || self.side.is_closed()
     }
 
-    /// Stores the batch, or nothing of it. An empty batch is nothing to do.
+    /// Stores the batch, or nothing of it.
     ///
     /// Dropping the future leaves the outcome unknown, as [`AppendError::Unavailable`] does: read the positions again.
     pub async fn append(&mut self, batch: &Batch) -> Result<Appended, AppendError> {
