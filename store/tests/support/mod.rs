@@ -114,8 +114,8 @@ impl Drop for TestDatabase {
     }
 }
 
-/// The password that every role gets on the test server.
-pub(crate) const PASSWORD: &str = "store-test";
+/// The password that every role has on the test server; roles are shared, so every test process means the same one.
+pub(crate) const PASSWORD: &str = "test-role-password";
 
 fn passwords() -> store::migrate::RolePasswords {
     // Roles are shared by every test on the server: setting passwords anew each time is harmless, all are the same.
