@@ -39,6 +39,7 @@ const PROBE: Duration = Duration::from_secs(5);
 
 /// Runs the API until a stop is requested and every request has been answered.
 pub async fn run(context: Context) -> anyhow::Result<()> {
+    measure::describe();
     let settings = context.config.api.clone();
     let (database, tokens) = (context.health.condition("database"), context.health.condition("tokens"));
     let clock = Arc::new(SystemClock);
@@ -84,6 +85,7 @@ async fn connect(url: &DatabaseUrl, connections: usize, context: &Context) -> an
 
 async fn watch_database(reader: Reader, condition: Condition) {
     loop {
+        measure::pool(&reader);
         match reader.check().await {
             Ok(()) => condition.met(),
             Err(error) => condition.unmet(error.to_string()),

@@ -1,6 +1,32 @@
-//! How long the store takes to answer.
+//! The API's instruments: what they are, how long the store takes to answer, how full its pool is.
 
+use metrics::{describe_counter, describe_gauge, describe_histogram};
 use tokio::time::Instant;
+
+/// Says what each of the API's metrics is; once, after the recorder is there.
+pub fn describe() {
+    describe_histogram!(
+        "http_server_request_duration_seconds",
+        "From the request's head to the answer's head."
+    );
+    describe_histogram!("audit_query_duration_seconds", "How long the database took to answer a query.");
+    describe_counter!("audit_api_accesses_total", "Requests of known callers, by outcome.");
+    describe_counter!("audit_api_requests_shed_total", "Requests refused because too many were worked on.");
+    describe_gauge!("audit_api_streams_active", "Open streams.");
+    describe_counter!("audit_api_streams_total", "Streams that have ended, by reason.");
+    describe_counter!("audit_api_stream_rows_total", "Events sent in streams.");
+    describe_gauge!("audit_db_connections", "Connections of the pool, by state.");
+    describe_gauge!("audit_db_connection_waiters", "Requests that wait for a connection.");
+}
+
+/// Tells how full the pool is.
+pub fn pool(reader: &store::Reader) {
+    let use_now = reader.pool_use();
+    let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    metrics::gauge!("audit_db_connections", "state" => "idle").set(count(use_now.idle));
+    metrics::gauge!("audit_db_connections", "state" => "used").set(count(use_now.used));
+    metrics::gauge!("audit_db_connection_waiters").set(count(use_now.waiting));
+}
 
 /// Waits for a query and records its duration under a name from a short list.
 pub async fn query<T>(name: &'static str, asked: impl Future<Output = T>) -> T {

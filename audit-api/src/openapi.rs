@@ -7,7 +7,7 @@ use shared::problem::ProblemType;
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
-        Content, Ref, RefOr, Response, ResponseBuilder,
+        Content, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
         path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -288,9 +288,22 @@ fn problem(status: u16) -> Response {
         .filter(|kind| kind.status() == status)
         .map(|kind| format!("`{}`: {}", kind.slug(), kind.title()))
         .collect();
-    ResponseBuilder::new()
+    let mut response = ResponseBuilder::new()
         .description(titles.join("; "))
-        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .header("X-Request-Id", text_header("The request's id in the log: yours when it was valid."));
+    if status == 401 {
+        response = response.header("WWW-Authenticate", text_header("How to authenticate (RFC 6750)."));
+    }
+    if matches!(status, 429 | 503) {
+        response = response.header("Retry-After", text_header("Seconds after which to try again."));
+    }
+    response.content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem")))).build()
+}
+
+fn text_header(description: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some(description))
         .build()
 }
 

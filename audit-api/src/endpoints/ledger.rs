@@ -31,7 +31,7 @@ struct LogParameters {
     #[param(minimum = 1, maximum = 2_147_483_647)]
     incarnation: Option<i32>,
     /// The configured name of the Kafka cluster, when there are several.
-    #[param(min_length = 1, max_length = 255)]
+    #[param(min_length = 1, max_length = 2048)]
     cluster: Option<String>,
 }
 

@@ -30,28 +30,28 @@ pub struct FilterParameters {
     #[param(style = Form, explode, min_length = 1, max_length = 2048, example = json!(["OrderPlaced"]))]
     event_type: Option<Vec<String>>,
     /// The kind of aggregate; `*` as above. Records of accesses (`AuditAccess`) come only when asked for here.
-    #[param(style = Form, explode)]
+    #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     aggregate_type: Option<Vec<String>>,
     /// The aggregate.
-    #[param(style = Form, explode)]
+    #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     aggregate_id: Option<Vec<String>>,
     /// Who did it (`metadata.userId`).
-    #[param(style = Form, explode)]
+    #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     user_id: Option<Vec<String>>,
     /// Whose it is; empty = events without an organisation. It narrows what you may see and never widens it.
-    #[param(style = Form, explode)]
+    #[param(style = Form, explode, max_length = 2048)]
     organization_id: Option<Vec<String>>,
     /// `metadata.source`
-    #[param(style = Form, explode)]
+    #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     source: Option<Vec<String>>,
     /// `metadata.action`
-    #[param(style = Form, explode)]
+    #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     action: Option<Vec<String>>,
     /// `metadata.correlationId`
-    #[param(style = Form, explode)]
+    #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     correlation_id: Option<Vec<String>>,
     /// `metadata.causationId`
-    #[param(style = Form, explode)]
+    #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     causation_id: Option<Vec<String>>,
 }
 

@@ -33,9 +33,15 @@ pub(crate) async fn find(
     let access = caller.ledger()?;
     parameters.finish()?;
     negotiate(&headers, &[Media::Json])?;
-    let position: Position =
-        id.parse().map_err(|_| Problem::parameter("id", "is not the id of a dead letter, such as 1:42"))?;
     let none = || Problem::not_found("dead letter of this id");
+    let position: Position = id.parse().map_err(|_| {
+        // Two numbers that are too large for a position are an id that nothing has.
+        if is_of_the_form(&id) {
+            none()
+        } else {
+            Problem::parameter("id", "is not the id of a dead letter, such as 1:42")
+        }
+    })?;
     if !access.all_records {
         // An organisation's administrator sees no dead letter, and not whether there is one (semantics.md 12).
         return Err(none());
@@ -48,4 +54,11 @@ pub(crate) async fn find(
     let mut response = respond::data(Media::Json.name(), body);
     response.extensions_mut().insert(respond::page::Rows(1));
     Ok(response)
+}
+
+fn is_of_the_form(id: &str) -> bool {
+    let digits = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    id.split_once(':').is_some_and(|(log, offset)| digits(log, 10) && digits(offset, 19))
 }

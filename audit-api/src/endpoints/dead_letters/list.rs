@@ -32,7 +32,7 @@ use crate::{
 #[expect(dead_code, reason = "the fields are the parameters of the OpenAPI document")]
 struct ListParameters {
     /// Only of this topic.
-    #[param(min_length = 1, max_length = 249)]
+    #[param(min_length = 1, max_length = 2048)]
     topic: Option<String>,
     /// Only for this reason.
     #[param(inline)]
