@@ -14,11 +14,11 @@ mod recorded;
 mod session;
 mod statement;
 mod types;
+mod walk;
 
-use shared::filter::{EventFilter, Order, PageKey, Sort};
+use shared::filter::{EventFilter, PageKey, Sort};
 use shared::position::Position;
 use shared::scope::Scope;
-use tokio::time::Instant;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -28,7 +28,6 @@ use crate::error::StoreError;
 use crate::row::EventRow;
 use crate::url::DatabaseUrl;
 use conditions::storable;
-use recorded::AppendRange;
 use session::{Budget, Sorting};
 use statement::Statement;
 
@@ -188,101 +187,6 @@ impl Reader {
         Ok(Some(RecordedCursor { append_no: row.try_get(0)?, offset: Some(position.offset) }))
     }
 
-    /// The next matching rows in recorded order after the cursor, up to append `until` (inclusive). It may hold fewer
-    /// rows than there are, none even: `reached` says how far it looked.
-    pub async fn recorded_chunk(
-        &self,
-        scope: &Scope,
-        filter: &EventFilter,
-        after: RecordedCursor,
-        until: i64,
-        limits: ChunkLimits,
-    ) -> Result<RecordedChunk, StoreError> {
-        self.walk(scope, filter, after, until, limits, Order::Ascending).await
-    }
-
-    async fn recorded_page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        let PageRequest { filter, scope, order, .. } = request;
-        let limits =
-            ChunkLimits { rows: request.limit, bytes: bounded::PAGE_BYTES, ..ChunkLimits::default() };
-        let after = match request.after {
-            Some(PageKey::Recorded { append_no, offset }) => Some(RecordedCursor { append_no, offset }),
-            _ => None,
-        };
-        let ascending = *order == Order::Ascending;
-        let bound = if ascending { self.head().await? } else { 1 };
-        let start = match after {
-            Some(cursor) => cursor,
-            None if ascending => RecordedCursor::START,
-            None => RecordedCursor { append_no: self.head().await?, offset: None },
-        };
-        let chunk = self.walk(scope, filter, start, bound, limits, *order).await?;
-        let next = (ascending || !chunk.complete).then(|| chunk.reached.into());
-        Ok(Page { events: chunk.rows, next })
-    }
-
-    /// Recorded order in either direction, up to append `bound` (inclusive).
-    async fn walk(
-        &self,
-        scope: &Scope,
-        filter: &EventFilter,
-        after: RecordedCursor,
-        bound: i64,
-        limits: ChunkLimits,
-        order: Order,
-    ) -> Result<RecordedChunk, StoreError> {
-        let deadline = Instant::now() + limits.scan;
-        let mut chunk = RecordedChunk { rows: Vec::new(), reached: after, complete: false };
-        let mut bytes = 0;
-        loop {
-            let statement = recorded::appends(chunk.reached, bound, order);
-            let found = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
-            let appends: Vec<AppendRange> = found.iter().map(AppendRange::read).collect::<Result<_, _>>()?;
-            for (group, settled) in recorded::groups(&appends, filter, chunk.reached, order) {
-                let budget = Budget {
-                    rows: (limits.rows as usize).saturating_sub(chunk.rows.len()),
-                    bytes: limits.bytes.saturating_sub(bytes),
-                };
-                let (rows, more) = self.group_rows(scope, filter, &group, order, budget).await?;
-                bytes += rows.iter().map(EventRow::size).sum::<usize>();
-                let last = rows.last().map(place).transpose()?;
-                chunk.rows.extend(rows);
-                chunk.reached = match last {
-                    Some(last) if more => last,
-                    _ => beyond(settled, order),
-                };
-                let full = chunk.rows.len() >= limits.rows as usize || bytes >= limits.bytes;
-                if more || full || Instant::now() >= deadline {
-                    chunk.complete = is_behind(chunk.reached, bound, order);
-                    return Ok(chunk);
-                }
-            }
-            if !recorded::is_full(appends.len()) {
-                chunk.reached = chunk.reached.max_in(beyond(bound, order), order);
-                chunk.complete = true;
-                return Ok(chunk);
-            }
-        }
-    }
-
-    async fn group_rows(
-        &self,
-        scope: &Scope,
-        filter: &EventFilter,
-        group: &[AppendRange],
-        order: Order,
-        budget: Budget,
-    ) -> Result<(Vec<EventRow>, bool), StoreError> {
-        if group.is_empty() {
-            return Ok((Vec::new(), false));
-        }
-        let limit = u32::try_from(budget.rows).unwrap_or(u32::MAX).saturating_add(1);
-        let statement = recorded::rows(scope, filter, group, order, limit);
-        let (rows, more) =
-            session::read_within(&self.pool, scope, &statement, Sorting::AsPlanned, budget).await?;
-        Ok((events(rows)?, more))
-    }
-
     /// What became of a Kafka record; `None` when the log is unknown or the scope may not know.
     pub async fn record(
         &self,
@@ -317,36 +221,4 @@ fn events(rows: Vec<Row>) -> Result<Vec<EventRow>, StoreError> {
 
 fn is_possible(key: &AggregateKey) -> bool {
     [&key.organization_id, &key.aggregate_type, &key.aggregate_id].into_iter().all(|text| storable(text))
-}
-
-/// The place of a row that [`recorded::rows`] read.
-fn place(row: &EventRow) -> Result<RecordedCursor, StoreError> {
-    Ok(RecordedCursor { append_no: row.extra(0)?, offset: Some(row.position().offset) })
-}
-
-/// Behind everything of this append, in this direction.
-fn beyond(append_no: i64, order: Order) -> RecordedCursor {
-    match order {
-        Order::Ascending => RecordedCursor::after_append(append_no),
-        Order::Descending => RecordedCursor { append_no: append_no.saturating_sub(1), offset: None },
-    }
-}
-
-/// Whether nothing is left between the cursor and the bound.
-fn is_behind(cursor: RecordedCursor, bound: i64, order: Order) -> bool {
-    match order {
-        Order::Ascending => cursor.append_no > bound,
-        Order::Descending => cursor.append_no < bound,
-    }
-}
-
-impl RecordedCursor {
-    /// The further of two cursors that stand at the start of an append.
-    fn max_in(self, other: Self, order: Order) -> Self {
-        match order {
-            Order::Ascending if other.append_no > self.append_no => other,
-            Order::Descending if other.append_no < self.append_no => other,
-            _ => self,
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! (`roots`), and what belongs to no append (`strays`). Rows are immutable, so ingest goes on beside it: everything up
 //! to the head at its start is looked at.
 
+mod account;
 mod numbers;
 mod roots;
 mod strays;

@@ -1,6 +1,5 @@
 //! The rows of a log against the account: every offset once, every leaf, every batch root.
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures::TryStreamExt;
@@ -9,13 +8,12 @@ use shared::leaf::{Leaf, RootBuilder, leaf_hash, leaf_input};
 use shared::position::LogName;
 use shared::refusal::Reason;
 use shared::timestamp::Timestamp;
-use tokio_postgres::{Client, Row, Statement};
-use uuid::Uuid;
+use tokio_postgres::{Client, Statement};
 
+use super::account::{Append, Counts, Disposition, promoted_agrees, read_append, read_disposition};
 use super::{Progress, Verification, VerifiedLog};
 use crate::error::StoreError;
 use crate::row::EventRow;
-use crate::sql_types::Micros;
 
 const APPENDS: &str = include_str!("../../sql/verify_appends.sql");
 const DISPOSITIONS: &str = include_str!("../../sql/verify_dispositions.sql");
@@ -25,34 +23,6 @@ const EVENTS: &str = include_str!("../../sql/verify_events.sql");
 const APPENDS_AT_ONCE: i64 = 1_000;
 /// Records whose rows are read by one statement, unless one append alone has more.
 const RECORDS_AT_ONCE: i64 = 20_000;
-
-/// A row of `appends`.
-struct Append {
-    number: i64,
-    from_offset: i64,
-    next_offset: i64,
-    counts: Counts,
-    times: Option<(Timestamp, Timestamp)>,
-    recorded_at: Timestamp,
-    batch_root: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counts {
-    stored: i64,
-    duplicate: i64,
-    dead_lettered: i64,
-    skipped: i64,
-}
-
-/// A row of `dispositions`.
-struct Disposition {
-    from_offset: i64,
-    next_offset: i64,
-    kind: String,
-    event_id: Option<Uuid>,
-    reason: Option<String>,
-}
 
 struct Statements {
     appends: Statement,
@@ -264,46 +234,4 @@ impl<'a> AppendCheck<'a> {
             found.find("appends", row, "min_time and max_time are not those of its events");
         }
     }
-}
-
-/// Whether the columns that repeat metadata values say what the metadata says; leaves cover only the metadata.
-fn promoted_agrees(row: &EventRow) -> bool {
-    let Ok(metadata) = serde_json::from_str::<BTreeMap<String, String>>(row.metadata()) else {
-        return false;
-    };
-    let says = |key: &str| metadata.get(key).map_or("", String::as_str);
-    row.user_id() == says("userId")
-        && row.correlation_id() == says("correlationId")
-        && row.causation_id() == says("causationId")
-        && row.source() == says("source")
-        && row.action() == says("action")
-}
-
-fn read_append(row: &Row) -> Result<Append, StoreError> {
-    let (least, greatest): (Option<Micros>, Option<Micros>) = (row.try_get(7)?, row.try_get(8)?);
-    let Micros(recorded_at) = row.try_get(9)?;
-    Ok(Append {
-        number: row.try_get(0)?,
-        from_offset: row.try_get(1)?,
-        next_offset: row.try_get(2)?,
-        counts: Counts {
-            stored: row.try_get::<_, i32>(3)?.into(),
-            duplicate: row.try_get::<_, i32>(4)?.into(),
-            dead_lettered: row.try_get::<_, i32>(5)?.into(),
-            skipped: row.try_get(6)?,
-        },
-        times: least.zip(greatest).map(|(Micros(least), Micros(greatest))| (least, greatest)),
-        recorded_at,
-        batch_root: row.try_get(10)?,
-    })
-}
-
-fn read_disposition(row: &Row) -> Result<Disposition, StoreError> {
-    Ok(Disposition {
-        from_offset: row.try_get(0)?,
-        next_offset: row.try_get(1)?,
-        kind: row.try_get(2)?,
-        event_id: row.try_get(3)?,
-        reason: row.try_get(4)?,
-    })
 }
