@@ -53,17 +53,32 @@ pub struct Tally {
     pub dead_letters: BTreeMap<String, usize>,
 }
 
-/// A connection of the superuser to the stack's database.
-pub async fn connect(status: &Status) -> Client {
-    let (client, connection) = tokio_postgres::connect(status.postgres(), NoTls).await.expect("the database answers");
+/// Where the two sides of the account are.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    /// Kafka, host and port.
+    pub kafka: String,
+    /// The superuser's URL of the database.
+    pub postgres: String,
+}
+
+impl From<&Status> for Servers {
+    fn from(status: &Status) -> Self {
+        Self { kafka: status.kafka().to_owned(), postgres: status.postgres().to_owned() }
+    }
+}
+
+/// A connection of the superuser to the database.
+pub async fn connect(postgres: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(postgres, NoTls).await.expect("the database answers");
     // Its end is seen by the queries.
     tokio::spawn(connection);
     client
 }
 
 /// Waits until the position of every partition stands at its end.
-pub async fn caught_up(status: &Status, topic: &str, ends: &[i64], within: Duration) {
-    let client = connect(status).await;
+pub async fn caught_up(servers: &Servers, topic: &str, ends: &[i64], within: Duration) {
+    let client = connect(&servers.postgres).await;
     wait_until(&format!("the positions of {topic} are {ends:?}"), within, || async {
         let sql = "select \"partition\", next_offset from audit.logs where topic = $1 and closed_at is null";
         let rows = client.query(sql, &[&topic]).await.expect("the positions can be read");
@@ -75,10 +90,10 @@ pub async fn caught_up(status: &Status, topic: &str, ends: &[i64], within: Durat
 }
 
 /// Checks that `topic`, the ledger and the database agree, and gives the stored events in recorded order.
-pub async fn check(status: &Status, topic: &str, ledger: &Ledger) -> (Vec<Stored>, Tally) {
-    let (records, ends) = kafka::read_topic(status.kafka(), topic).await;
-    caught_up(status, topic, &ends, Duration::from_mins(3)).await;
-    let client = connect(status).await;
+pub async fn check(servers: &Servers, topic: &str, ledger: &Ledger) -> (Vec<Stored>, Tally) {
+    let (records, ends) = kafka::read_topic(&servers.kafka, topic).await;
+    caught_up(servers, topic, &ends, Duration::from_mins(3)).await;
+    let client = connect(&servers.postgres).await;
     let mut problems = Problems::default();
     let by_place = nothing_acknowledged_is_missing(&records, ledger, &mut problems);
     let stored = stored(&client, topic, &mut problems).await;
@@ -126,13 +141,17 @@ fn nothing_acknowledged_is_missing<'a>(
     let digests: HashMap<(i32, i64), [u8; 32]> = records
         .iter()
         .map(|record| {
-            ((record.partition, record.offset), Sha256::digest(record.value.as_deref().unwrap_or_default()).into())
+            (
+                (record.partition, record.offset),
+                Sha256::digest(record.value.as_deref().unwrap_or_default()).into(),
+            )
         })
         .collect();
     for sent in &ledger.sent {
         let Some(place) = sent.place else { continue };
         let found = digests.get(&(place.partition, place.offset));
-        problems.unless(found == Some(&sent.digest), || format!("Kafka lost what it acknowledged at {place:?}"));
+        problems
+            .unless(found == Some(&sent.digest), || format!("Kafka lost what it acknowledged at {place:?}"));
     }
     let meanings: HashMap<[u8; 32], &Meant> =
         ledger.sent.iter().map(|sent| (sent.digest, &sent.meant)).collect();
@@ -221,7 +240,8 @@ fn every_offset_has_one_fate(
     for (place, fate) in fates {
         // What Kafka never delivers is accounted for as skipped, and only that.
         let is_skipped = matches!(fate, Fate::Skipped(kind) if kind == "not-delivered");
-        problems.unless(delivered.contains(place) != is_skipped, || format!("{place:?} should not be {fate:?}"));
+        problems
+            .unless(delivered.contains(place) != is_skipped, || format!("{place:?} should not be {fate:?}"));
     }
     let total: i64 = ends.iter().sum();
     problems.unless(i64::try_from(fates.len()) == Ok(total), || {
@@ -259,7 +279,9 @@ fn fates_are_right(
                     (true, true) => Fate::Stored,
                     (true, false) => Fate::Duplicate(Some(envelope.event_id.clone())),
                     (false, true) => {
-                        problems.add(format!("{place:?} is stored with other bytes: {kept:?}, sent {envelope:?}"));
+                        problems.add(format!(
+                            "{place:?} is stored with other bytes: {kept:?}, sent {envelope:?}"
+                        ));
                         continue;
                     }
                     (false, false) => Fate::DeadLettered("event-id-conflict".to_owned()),
@@ -288,7 +310,9 @@ fn versions_are_complete(stored: &[Stored], ledger: &Ledger, problems: &mut Prob
     for event in stored {
         versions.entry(&event.aggregate_id).or_default().insert(i64::from(event.version));
     }
-    for (aggregate, last) in ledger.versions.iter().filter(|(aggregate, _)| !unknown.contains(aggregate.as_str())) {
+    for (aggregate, last) in
+        ledger.versions.iter().filter(|(aggregate, _)| !unknown.contains(aggregate.as_str()))
+    {
         let is_complete = versions.get(aggregate.as_str()).map_or(*last == 0, |found| {
             i64::try_from(found.len()) == Ok(*last) && found.first() == Some(&1) && found.last() == Some(last)
         });

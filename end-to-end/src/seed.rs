@@ -23,9 +23,9 @@ impl Seed {
     /// A source of chance for one purpose; different purposes do not disturb each other.
     pub fn source(self, purpose: &str) -> StdRng {
         // FNV-1a: the standard library's hasher may change from release to release.
-        let hash = purpose
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let hash = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
         StdRng::seed_from_u64(self.0 ^ hash)
     }
 }

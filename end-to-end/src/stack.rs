@@ -27,16 +27,19 @@ const STOP: Duration = Duration::from_mins(2);
 pub struct Stack {
     name: &'static str,
     dir: PathBuf,
+    xtask: PathBuf,
     foreground: Option<Child>,
 }
 
 impl Stack {
     /// The stack of this name, from nothing: what an earlier run left is stopped and removed. Starts nothing.
     pub async fn fresh(name: &'static str) -> Self {
-        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
+        let project =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
         let stacks = project.join(".stack");
         let stacks = stacks.canonicalize().unwrap_or(stacks);
-        let stack = Self { name, dir: stacks.join(name), foreground: None };
+        let xtask = binary_path("xtask");
+        let stack = Self { name, dir: stacks.join(name), xtask, foreground: None };
         stack.down().await;
         remove(&stack.dir);
         stack
@@ -51,7 +54,7 @@ impl Stack {
         });
         let log = log.expect("a file for what up says");
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig=TERM", "--"]).arg(binary_path("xtask")).arg("up");
+        command.args(["--pdeathsig=TERM", "--"]).arg(&self.xtask).arg("up");
         self.for_this_stack(&mut command);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("one log for both")).stderr(log);
         let mut child = command.spawn().expect("xtask can be started");
@@ -77,20 +80,25 @@ impl Stack {
         let mut child = self.foreground.take().expect("up runs in the foreground");
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).expect("it still runs");
         processes::send(pid, Signal::SIGINT);
-        tokio::time::timeout(STOP, child.wait()).await.expect("up ends after Ctrl-C").expect("it can be waited for")
+        tokio::time::timeout(STOP, child.wait())
+            .await
+            .expect("up ends after Ctrl-C")
+            .expect("it can be waited for")
     }
 
     /// `cargo xtask <arguments>` for this stack, to its end.
     pub async fn xtask(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(binary_path("xtask"));
+        let mut command = Command::new(&self.xtask);
         command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
         self.for_this_stack(&mut command);
         let run = tokio::time::timeout(START + STOP, command.output());
-        run.await.unwrap_or_else(|_| panic!("xtask {arguments:?} does not end")).expect("xtask can be started")
+        run.await
+            .unwrap_or_else(|_| panic!("xtask {arguments:?} does not end"))
+            .expect("xtask can be started")
     }
 
     fn for_this_stack(&self, command: &mut Command) {
-        let built = binary_path("xtask").parent().expect("a binary lies in a folder").to_path_buf();
+        let built = self.xtask.parent().expect("a binary lies in a folder").to_path_buf();
         command.env("XTASK_STACK", self.name).env("XTASK_PROGRAMS", built);
     }
 
@@ -98,11 +106,7 @@ impl Stack {
     pub async fn status(&self) -> Status {
         let output = self.xtask(&["status", "--json"]).await;
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-            panic!(
-                "status --json is not JSON: {error}\n{}{}",
-                text(&output.stdout),
-                text(&output.stderr)
-            )
+            panic!("status --json is not JSON: {error}\n{}{}", text(&output.stdout), text(&output.stderr))
         })
     }
 
@@ -121,7 +125,8 @@ impl Stack {
 
     /// The pid of who supervises this stack, as its lock file says.
     pub fn supervisor(&self) -> i32 {
-        let text = std::fs::read_to_string(self.dir.join("lock")).expect("a stack that was up has a lock file");
+        let text =
+            std::fs::read_to_string(self.dir.join("lock")).expect("a stack that was up has a lock file");
         text.trim().parse().expect("the lock file holds a pid")
     }
 
@@ -172,12 +177,12 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let mut down = std::process::Command::new(binary_path("xtask"));
+        let mut down = std::process::Command::new(&self.xtask);
         down.arg("down").env("XTASK_STACK", self.name).stdin(Stdio::null()).stdout(Stdio::null());
         let stopped = down.stderr(Stdio::null()).status();
         if std::thread::panicking() {
             for name in ["audit-ingestor", "audit-api", "supervisor"] {
-                eprintln!("--- the end of {name}'s log:\n{}", self.log_end(name, 15));
+                eprintln!("--- the end of {name}'s log:\n{}", self.log_end(name, 10));
             }
             eprintln!("--- everything of this stack is kept in {}", self.dir.display());
         } else if stopped.is_ok_and(|status| status.success()) {

@@ -7,7 +7,10 @@ use std::{
 
 use futures::StreamExt as _;
 use rand::{RngExt as _, rngs::StdRng};
+use test_support::wait_until;
 use tokio::task::JoinHandle;
+
+use crate::account::Stored;
 
 /// What the follower has got.
 #[derive(Debug, Default, Clone)]
@@ -32,12 +35,33 @@ pub struct Follower {
 /// The API sends a heartbeat every 15 s.
 const SILENCE: Duration = Duration::from_secs(40);
 const RECONNECT: Duration = Duration::from_millis(200);
+/// How long the last events may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How a follower treats its connections.
+#[derive(Debug)]
+pub enum Manner {
+    /// Reads each to its end.
+    Patient,
+    /// Cuts each at a byte that chance decides.
+    Cutting(StdRng),
+}
+
+impl Manner {
+    /// After how many bytes the next connection is cut: from a few bytes to a megabyte, each magnitude alike.
+    fn next_cut(&mut self) -> usize {
+        match self {
+            Self::Patient => usize::MAX,
+            Self::Cutting(chance) => 2_usize.pow(chance.random_range(3..21)) + chance.random_range(0..200),
+        }
+    }
+}
 
 /// Follows `<api>/v1/stream` from the start of the store.
-pub fn follow(api: &str, token: &str, chance: StdRng) -> Follower {
+pub fn follow(api: &str, token: &str, manner: Manner) -> Follower {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let url = format!("{api}/v1/stream?after=start");
-    let follow = follow_for_ever(url, token.to_owned(), chance, Arc::clone(&seen));
+    let follow = follow_for_ever(url, token.to_owned(), manner, Arc::clone(&seen));
     Follower { task: tokio::spawn(follow), seen }
 }
 
@@ -45,6 +69,29 @@ impl Follower {
     /// What has come so far.
     pub fn seen(&self) -> Seen {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until as many events have come as are stored, and asserts that they are these, in this order.
+    pub async fn has_seen_exactly(&self, stored: &[Stored]) {
+        wait_until("the tail has got as many events as are stored", PATIENCE, || async {
+            (self.seen().events.len() >= stored.len()).then_some(())
+        })
+        .await;
+        let seen = self.seen();
+        eprintln!("a tail: {} connections, {} cuts, {} failures", seen.connections, seen.cuts, seen.failures);
+        let wanted: Vec<_> =
+            stored.iter().map(|event| (event.position.clone(), event.event_id.clone())).collect();
+        let differs = |place: &usize| seen.events.get(*place) != wanted.get(*place);
+        if let Some(place) = (0..wanted.len().max(seen.events.len())).find(differs) {
+            let around = |events: &[(String, String)]| {
+                events[place.saturating_sub(3).min(events.len())..events.len().min(place + 4)].to_vec()
+            };
+            panic!(
+                "the tail differs from event {place} on:\n got  {:?}\n want {:?}",
+                around(&seen.events),
+                around(&wanted)
+            );
+        }
     }
 }
 
@@ -54,7 +101,7 @@ impl Drop for Follower {
     }
 }
 
-async fn follow_for_ever(url: String, token: String, mut chance: StdRng, seen: Arc<Mutex<Seen>>) {
+async fn follow_for_ever(url: String, token: String, mut manner: Manner, seen: Arc<Mutex<Seen>>) {
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
         .pool_max_idle_per_host(0)
@@ -62,8 +109,7 @@ async fn follow_for_ever(url: String, token: String, mut chance: StdRng, seen: A
         .expect("an HTTP client");
     let mut last_id = None;
     loop {
-        // From a few bytes to a few megabytes, each magnitude alike.
-        let cut_after = 2_usize.pow(chance.random_range(3..21)) + chance.random_range(0..200);
+        let cut_after = manner.next_cut();
         let request = client.get(&url).bearer_auth(&token).header("Accept", "text/event-stream");
         let request = match &last_id {
             Some(id) => request.header("Last-Event-ID", id),
@@ -117,7 +163,11 @@ fn keep(block: &Block, seen: &mut Seen, last_id: &mut Option<String>) {
     if let Some(data) = &block.data {
         let event: serde_json::Value = serde_json::from_str(data).expect("an event's data is JSON");
         let event_id = event["eventId"].as_str().expect("an event has an id").to_owned();
-        assert_eq!(event["position"].as_str(), block.id.as_deref(), "an event's block has its position as id");
+        assert_eq!(
+            event["position"].as_str(),
+            block.id.as_deref(),
+            "an event's block has its position as id"
+        );
         seen.events.push((block.id.clone().unwrap_or_default(), event_id));
     }
 }
@@ -172,8 +222,7 @@ mod tests {
     fn blocks_are_the_same_wherever_the_chunks_end() {
         let text = b"retry: 2000\n\nid: 1:2\n\n: heartbeat\n\nid: 1:3\nevent: event\ndata: {\"a\":\"\xc3\xa9\"}\n\nid: 1:4\ndata";
         let whole = Blocks::default().push(text);
-        let expected =
-            Block { id: Some("1:3".to_owned()), data: Some("{\"a\":\"é\"}".to_owned()) };
+        let expected = Block { id: Some("1:3".to_owned()), data: Some("{\"a\":\"é\"}".to_owned()) };
         assert_eq!(whole.last(), Some(&expected), "the half block at the end is not seen");
         assert_eq!(whole.len(), 4);
         for cut in 0..text.len() {

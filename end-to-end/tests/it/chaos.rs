@@ -7,9 +7,8 @@ use end_to_end::{
     feed::Feed,
     is_long, ledger, memory,
     stack::succeeded,
-    tail,
+    tail::{self, Manner},
 };
-use test_support::wait_until;
 
 const TOPIC: &str = "audit.events";
 const PARTITIONS: i32 = 12;
@@ -29,7 +28,8 @@ async fn whatever_is_killed_every_offset_has_one_fate_and_a_tail_sees_each_event
     let schema_id = canonical_schema_id(status.registry()).await;
     let feed = Feed::new(seed.source("feed"), TOPIC, PARTITIONS, schema_id, 60);
     let producing = ledger::produce(status.kafka(), feed, RATE);
-    let follower = tail::follow(status.api(), &status.tokens().global_admin, seed.source("tail"));
+    let follower =
+        tail::follow(status.api(), &status.tokens().global_admin, Manner::Cutting(seed.source("tail")));
 
     let mut chance = seed.source("kills");
     let victims = chaos::schedule(&mut chance, if is_long() { 5 } else { 1 });
@@ -45,26 +45,25 @@ async fn whatever_is_killed_every_offset_has_one_fate_and_a_tail_sees_each_event
     for name in ["audit-ingestor", "audit-api"] {
         let killed = kills.get(name).copied().unwrap_or(0);
         let restarts = status.service(name).restarts;
-        assert_eq!(restarts, killed, "{name} ended by itself when something else died:\n{}", stack.log_end(name, 40));
+        assert_eq!(
+            restarts,
+            killed,
+            "{name} ended by itself when something else died:\n{}",
+            stack.log_end(name, 40)
+        );
     }
 
-    let (stored, tally) = account::check(&status, TOPIC, &ledger).await;
+    let (stored, tally) = account::check(&(&status).into(), TOPIC, &ledger).await;
     eprintln!("{tally:?}");
-    assert!(tally.duplicates > 0 && tally.dead_letters.len() >= 4, "the feed was not what it should be: {tally:?}");
+    assert!(
+        tally.duplicates > 0 && tally.dead_letters.len() >= 4,
+        "the feed was not what it should be: {tally:?}"
+    );
     succeeded("trailctl verify", &stack.trailctl(&["verify"]).await);
 
-    wait_until("the tail has got as many events as are stored", Duration::from_mins(1), || async {
-        (follower.seen().events.len() >= stored.len()).then_some(())
-    })
-    .await;
-    let seen = follower.seen();
-    eprintln!("the tail: {} connections, {} cuts, {} failures", seen.connections, seen.cuts, seen.failures);
-    assert!(seen.cuts > 10, "the tail was hardly cut: {} times", seen.cuts);
-    let expected: Vec<_> = stored.iter().map(|event| (event.position.clone(), event.event_id.clone())).collect();
-    if let Some(place) = (0..expected.len().max(seen.events.len())).find(|at| seen.events.get(*at) != expected.get(*at)) {
-        let around = |events: &[(String, String)]| events[place.saturating_sub(3)..events.len().min(place + 4)].to_vec();
-        panic!("the tail differs from event {place} on:\n got  {:?}\n want {:?}", around(&seen.events), around(&expected));
-    }
+    follower.has_seen_exactly(&stored).await;
+    let cuts = follower.seen().cuts;
+    assert!(cuts > 10, "the tail was hardly cut: {cuts} times");
     eprintln!("the ingestor took {} MiB at most", memory.most() >> 20);
     assert!(memory.most() < INGESTOR_MEMORY, "the ingestor took {} bytes", memory.most());
 }

@@ -102,7 +102,12 @@ async fn a_second_up_is_refused(stack: &Stack) {
 async fn the_json_has_the_contracts_names(stack: &Stack) {
     let output = stack.xtask(&["status", "--json"]).await;
     let json: serde_json::Value = serde_json::from_str(&succeeded("xtask status", &output)).expect("JSON");
-    for (name, start) in [("api", "http://"), ("schemaRegistry", "http://"), ("postgres", "postgres://"), ("kafka", "127.0.0.1:")] {
+    for (name, start) in [
+        ("api", "http://"),
+        ("schemaRegistry", "http://"),
+        ("postgres", "postgres://"),
+        ("kafka", "127.0.0.1:"),
+    ] {
         assert!(json[name].as_str().is_some_and(|value| value.starts_with(start)), "{name}: {json}");
     }
     for name in ["rabbitmq", "redis"] {
@@ -137,14 +142,16 @@ async fn schema_id(status: &Status) -> serde_json::Value {
 async fn produce(stack: &Stack, version: i64) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("event.jsonl");
-    std::fs::write(&file, crate::tour::json_line(canonical_event("order-1", version).build()) + "\n").expect("a file");
+    std::fs::write(&file, crate::tour::json_line(canonical_event("order-1", version).build()) + "\n")
+        .expect("a file");
     succeeded("trailctl produce", &stack.trailctl(&["produce".as_ref(), file.as_os_str()]).await);
 }
 
 async fn wait_stored(status: &Status, events: i64) {
-    let client = account::connect(status).await;
+    let client = account::connect(status.postgres()).await;
     wait_until(&format!("{events} events are stored"), Duration::from_mins(1), || async {
-        let count: i64 = client.query_one("select count(*) from audit.events", &[]).await.expect("a count").get(0);
+        let count: i64 =
+            client.query_one("select count(*) from audit.events", &[]).await.expect("a count").get(0);
         assert!(count <= events, "{count} events are stored, {events} were sent");
         (count == events).then_some(())
     })

@@ -2,4 +2,5 @@
 
 mod chaos;
 mod lifecycle;
+mod slow_commits;
 mod tour;
