@@ -56,7 +56,7 @@ pub async fn check(State(limits): State<Limits>, request: Request, next: Next) -
 
 fn admissible(request: &Request, max_body_bytes: u64) -> Result<(), Problem> {
     let headers = request.headers();
-    check_host(headers, request.version(), request.uri().authority().is_some())?;
+    check_host(headers, request.version())?;
     if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > LONGEST_URI) {
         let detail = format!("path and query are longer than {LONGEST_URI} bytes: give fewer filters");
         return Err(Problem::new(ProblemType::UriTooLong, detail));
@@ -75,11 +75,11 @@ fn admissible(request: &Request, max_body_bytes: u64) -> Result<(), Problem> {
     Ok(())
 }
 
-/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1; hyper and axum leave that to us.
-fn check_host(headers: &HeaderMap, version: Version, has_authority: bool) -> Result<(), Problem> {
+/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1; hyper and axum leave that to us. HTTP/2 has `:authority` instead.
+fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Problem> {
     let hosts: Vec<_> = headers.get_all(header::HOST).iter().collect();
     let acceptable = match hosts.as_slice() {
-        [] => version != Version::HTTP_11 || has_authority && version >= Version::HTTP_2,
+        [] => version != Version::HTTP_11,
         [one] => one.to_str().is_ok_and(|host| {
             let allowed = |byte: u8| {
                 byte.is_ascii_graphic()
@@ -107,7 +107,7 @@ mod tests {
         for value in values {
             headers.append(header::HOST, HeaderValue::from_static(value));
         }
-        check_host(&headers, Version::HTTP_11, false).is_ok()
+        check_host(&headers, Version::HTTP_11).is_ok()
     }
 
     #[test]
@@ -116,6 +116,6 @@ mod tests {
         assert!(
             !hosts(&[]) && !hosts(&["a", "a"]) && !hosts(&["a/b"]) && !hosts(&["a, b"]) && !hosts(&["u@a"])
         );
-        assert!(check_host(&HeaderMap::new(), Version::HTTP_2, true).is_ok());
+        assert!(check_host(&HeaderMap::new(), Version::HTTP_2).is_ok());
     }
 }

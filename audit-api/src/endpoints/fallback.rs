@@ -28,3 +28,20 @@ pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     tracing::error!(panic = message, "a handler panicked");
     Problem::internal().into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_problem_that_says_nothing_of_its_cause() {
+        for panic in
+            [Box::new("the secret") as Box<dyn Any + Send>, Box::new("the secret".to_owned()), Box::new(7)]
+        {
+            let answer = panicked(panic);
+            assert_eq!(answer.status(), 500);
+            assert_eq!(answer.headers()["content-type"], "application/problem+json");
+            assert_eq!(answer.extensions().get::<ProblemType>(), Some(&ProblemType::Internal));
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod fuzz;
 mod jwks;
 mod ledger;
 mod openapi;
+mod process;
 mod protocol;
 mod resume;
 mod scope;

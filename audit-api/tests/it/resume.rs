@@ -1,4 +1,5 @@
-//! A tail that is cut at random bytes, over and over, while several writers append: nothing missed, nothing twice.
+//! A tail that is cut at random bytes, over and over, while several writers append and commit slowly: nothing missed,
+//! nothing twice.
 
 use std::{
     sync::{
@@ -92,6 +93,19 @@ async fn write(mut feeder: Feeder, partition: i32, stop: Arc<AtomicBool>) -> usi
     written
 }
 
+/// Commits that take up to 20 ms longer, the head's lock held: what is appended becomes visible late and in bursts.
+const SLOW_COMMITS: &str = "
+    create function audit.slow_commit() returns trigger language plpgsql as $$
+    begin perform pg_sleep(random() * 0.02); return null; end $$;
+    create constraint trigger slow_commit after insert on audit.appends deferrable initially deferred
+        for each row execute function audit.slow_commit();
+    grant execute on function audit.slow_commit() to audit_ingestor;";
+
+async fn slow_down_commits(server: &Server) {
+    let superuser = server.database.connect(test_support::Role::Superuser).await;
+    superuser.batch_execute(SLOW_COMMITS).await.expect("a superuser may");
+}
+
 async fn stored_order(server: &Server) -> Vec<String> {
     let client = server.database.connect(test_support::Role::Superuser).await;
     let sql = r#"select e.log_id || ':' || e."offset" from audit.appends a join audit.events e on e.log_id = a.log_id and e."offset" >= a.from_offset and e."offset" < a.next_offset order by a.append_no, e."offset""#;
@@ -100,6 +114,7 @@ async fn stored_order(server: &Server) -> Vec<String> {
 
 async fn run(path: &str, seed: u64) {
     let server = Server::start().await;
+    slow_down_commits(&server).await;
     let proxy = FaultProxy::start(&server.address.to_string()).await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut writers = Vec::new();
