@@ -50,26 +50,56 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Feed canonical events from files to Kafka
+    ///
+    /// JSON Lines, plain or gzip, of any size, sent as Avro with the canonical schema. Every line is checked as the
+    /// ingestor would check it. The first bad line ends the run with exit code 1, after everything before it was
+    /// produced; with --lenient bad lines are counted and passed over, and the exit code is 1 when there were any.
+    #[command(verbatim_doc_comment)]
     Produce(commands::produce::Arguments),
     /// List events
+    ///
+    /// Newest first, 100 of them, unless asked otherwise.
+    #[command(verbatim_doc_comment)]
     Events(commands::events::Arguments),
     /// Show one aggregate's events, by version
+    ///
+    /// Warns of versions that are missing or occur twice.
+    #[command(verbatim_doc_comment)]
     History(commands::history::Arguments),
     /// Stream events in recorded order, or one aggregate's history, to their end
+    ///
+    /// NDJSON to standard output. Without --aggregate: every event that matches, in the order of recording, up to the
+    /// newest one at the start. With it: one aggregate, by version.
+    /// A stream that is cut off ends with exit code 3 and says how to resume.
+    #[command(verbatim_doc_comment)]
     Replay(commands::replay::Arguments),
     /// Follow events as they are recorded
+    ///
+    /// A connection that breaks is made again and resumes after the last event that was printed: none is missed, none
+    /// comes twice.
+    #[command(verbatim_doc_comment)]
     Tail(commands::tail::Arguments),
     /// Say what became of one Kafka record
+    ///
+    /// Stored, a duplicate, dead-lettered, skipped, or not read yet.
+    #[command(verbatim_doc_comment)]
     Record(commands::record::Arguments),
     /// Look at the dead letters, and send them again
     #[command(subcommand)]
     Dlq(commands::dlq::Command),
     /// Recompute every leaf and batch root from the rows, and name the first wrong one
+    ///
+    /// Checks everything up to the newest append at its start, in constant memory, beside a running ingestor; exit code 1
+    /// when anything differs.
+    #[command(verbatim_doc_comment)]
     Verify(commands::verify::Arguments),
     /// Decide what only an operator can about a log
     #[command(subcommand)]
     Ledger(commands::ledger::Command),
     /// Make a token for local use (HS256, with the configured secret)
+    ///
+    /// For local use and first steps: in production tokens come from your identity provider.
+    #[command(verbatim_doc_comment)]
     Token(commands::token::Arguments),
     /// Make the Kafka topics, or compare them with the rules
     #[command(subcommand)]
@@ -78,8 +108,16 @@ pub enum Command {
     #[command(subcommand)]
     Schemas(commands::schemas::Command),
     /// Bring the database to this release's schema
+    ///
+    /// Runs as audit_migrator (`database.migrator_url`). With --bootstrap it first makes, as a superuser
+    /// (`database.superuser_url`), the database, the roles and their grants; each role gets the password that its own URL
+    /// in the configuration holds.
+    #[command(verbatim_doc_comment)]
     Migrate(commands::migrate::Arguments),
     /// Check configuration, database, Kafka and registry, with a remedy for each finding
+    ///
+    /// Changes nothing. Each line says ok, warn or fail, and what to do; exit code 1 when something fails.
+    #[command(verbatim_doc_comment)]
     Doctor(commands::doctor::Arguments),
     /// Print a completion script for a shell
     Completions(commands::completions::Arguments),

@@ -7,7 +7,7 @@ use crate::{
     outcome::{Outcome, StandardOutputClosed},
 };
 
-/// Prints a completion script for a shell.
+/// Arguments of `trailctl completions`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -34,6 +34,7 @@ Examples:
     /// Produce dead letters to their topic again, with their own key, value and headers
     ///
     /// The header `audit.redrive.of` names the dead letter; the account of the old record stays as it is.
+    #[command(verbatim_doc_comment)]
     #[command(after_help = "\
 Examples:
   trailctl dlq redrive 3:1500

@@ -15,9 +15,7 @@ use crate::{
 /// Variables that trailctl itself reads; the service settings call them unknown.
 const OWN_VARIABLES: [&str; 3] = ["AUDIT_API_URL", "AUDIT_CONFIG", "AUDIT_TOKEN"];
 
-/// Checks configuration, database (as every role), Kafka and its topics, the schema registry and the clocks.
-///
-/// Changes nothing. Each line says ok, warn or fail, and what to do; exit code 1 when something fails.
+/// Arguments of `trailctl doctor`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

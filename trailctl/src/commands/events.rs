@@ -14,7 +14,7 @@ use crate::{
 /// The most events that one page of the API holds.
 pub(super) const LARGEST_PAGE: u64 = 1000;
 
-/// Lists events, newest first.
+/// Arguments of `trailctl events`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,8 +22,6 @@ Examples:
   trailctl events --event-type 'LOAN_*' --order asc --limit 500 --output json
   trailctl events --all --aggregate-type Order > orders.ndjson")]
 pub struct Arguments {
-    #[command(flatten)]
-    filters: Filters,
     /// Which way the list runs
     #[arg(long, value_parser = ["desc", "asc"], default_value = "desc")]
     order: String,
@@ -39,6 +37,8 @@ pub struct Arguments {
     /// Also say how many match, on standard error
     #[arg(long, value_parser = ["exact", "capped"])]
     count: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
     #[command(flatten)]
     api: ApiOptions,
 }

@@ -10,7 +10,7 @@ use crate::{
     session::Session,
 };
 
-/// Shows one aggregate's events in version order, and says which versions are missing or doubled.
+/// Arguments of `trailctl history`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -18,6 +18,7 @@ pub enum Command {
     /// Let a partition go on over records that Kafka lost before they were read
     ///
     /// Only needed where `ingestor.on_gap = "stop"`. The offsets are recorded as `gap`, for ever.
+    #[command(verbatim_doc_comment)]
     #[command(after_help = "\
 Examples:
   trailctl ledger accept-gap audit.events 3
@@ -26,6 +27,7 @@ Examples:
     /// Start a new life of a partition whose topic was deleted and made again
     ///
     /// The old log keeps its events and its position for ever; the new one starts at offset 0.
+    #[command(verbatim_doc_comment)]
     #[command(after_help = "\
 Examples:
   trailctl ledger new-incarnation audit.events 3

@@ -11,11 +11,7 @@ use crate::{
     session::Session,
 };
 
-/// Brings the database to this release's schema, and makes the partitions of every retention class.
-///
-/// Runs as audit_migrator (`database.migrator_url`). With --bootstrap it first makes, as a superuser
-/// (`database.superuser_url`), the database, the roles and their grants; each role gets the password that its own URL
-/// in the configuration holds.
+/// Arguments of `trailctl migrate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -30,11 +30,7 @@ use crate::{
     signals,
 };
 
-/// Feeds canonical events to Kafka, as Avro: JSON Lines, plain or gzip, files of any size.
-///
-/// Every line is checked as the ingestor would check it. The first bad line ends the run with exit code 1, after
-/// everything before it was produced; with --lenient bad lines are counted and passed over, and the exit code is 1 at
-/// the end when there were any.
+/// Arguments of `trailctl produce`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:

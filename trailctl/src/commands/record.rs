@@ -7,7 +7,7 @@ use crate::{
     session::Session,
 };
 
-/// Says what became of one Kafka record: stored, duplicate, dead-lettered, skipped, or not read yet.
+/// Arguments of `trailctl record`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -24,10 +24,7 @@ use crate::{
     session::Session,
 };
 
-/// Streams events to standard output as NDJSON, up to the head at its start.
-///
-/// Without --aggregate: every event that matches, in the order of recording. With it: one aggregate, by version.
-/// A stream that is cut off ends with exit code 3 and says how to resume.
+/// Arguments of `trailctl replay`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

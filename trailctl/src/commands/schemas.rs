@@ -26,6 +26,7 @@ pub enum Command {
     ///
     /// The canonical envelope goes under `audit.events-value` with FULL_TRANSITIVE, every other schema under
     /// `audit.events-<full name>`.
+    #[command(verbatim_doc_comment)]
     #[command(after_help = "\
 Examples:
   trailctl schemas apply

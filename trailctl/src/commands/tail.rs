@@ -26,10 +26,7 @@ use crate::{
 /// Heartbeats come every 15 s; a connection silent for longer than this is dead.
 const SILENCE: Duration = Duration::from_secs(50);
 
-/// Follows events as they are recorded, until Ctrl-C.
-///
-/// A connection that breaks is made again and resumes after the last event that was printed: none is missed, none
-/// comes twice.
+/// Arguments of `trailctl tail`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -17,9 +17,7 @@ use crate::{
 const ROLES: [&str; 5] =
     ["audit:admin", "audit:org-admin", "audit:producer", "audit:operator", "audit:auditor"];
 
-/// Makes a token (HS256) with the secret `auth.secret`, and prints nothing else.
-///
-/// For local use and first steps: in production tokens come from your identity provider.
+/// Arguments of `trailctl token`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

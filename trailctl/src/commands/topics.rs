@@ -15,6 +15,7 @@ pub enum Command {
     /// Make the topics that are absent, and say where others differ from the rules (exit code 1)
     ///
     /// Never changes or deletes a topic that exists.
+    #[command(verbatim_doc_comment)]
     #[command(after_help = "\
 Examples:
   trailctl topics apply

@@ -11,10 +11,7 @@ use crate::{
     session::Session,
 };
 
-/// Recomputes every leaf and batch root from the rows and compares with `appends`; exit code 1 names the first wrong
-/// row.
-///
-/// Checks everything up to the newest append at its start, in constant memory, beside a running ingestor.
+/// Arguments of `trailctl verify`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
