@@ -54,7 +54,7 @@ impl Feed {
     }
 
     /// The next record: 1 % repeat an event, 0.2 % contradict one, 0.2 % are no events.
-    pub fn next(&mut self) -> Planned {
+    pub fn next_record(&mut self) -> Planned {
         match self.chance.random_range(0..1000) {
             0..=9 if !self.recent.is_empty() => self.repeated(),
             10..=11 if !self.recent.is_empty() => self.contradicting(),
@@ -123,7 +123,7 @@ impl Feed {
                 (value, "undecodable")
             }
             2 => {
-                envelope.payload = "[1,2]".to_owned();
+                "[1,2]".clone_into(&mut envelope.payload);
                 (framed(&envelope), "payload-invalid")
             }
             _ => {
@@ -183,7 +183,7 @@ mod tests {
         let mut contents: HashMap<String, Vec<String>> = HashMap::new();
         let (mut invalid, mut repeated, mut contradicting) = (0, 0, 0);
         for _ in 0..20_000 {
-            match feed.next().meant {
+            match feed.next_record().meant {
                 Meant::Invalid(_) => invalid += 1,
                 Meant::Event(envelope) => {
                     let known = contents.entry(envelope.event_id.clone()).or_default();

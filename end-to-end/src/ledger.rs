@@ -78,7 +78,7 @@ async fn run(producer: Producer, mut feed: Feed, rate: usize, stop: Arc<AtomicBo
     while !stop.load(Ordering::Relaxed) {
         ticks.tick().await;
         for _ in 0..a_tick {
-            let planned = feed.next();
+            let planned = feed.next_record();
             let digest = Sha256::digest(planned.record.value.as_deref().unwrap_or_default()).into();
             let delivery = producer.enqueue(planned.record).await.ok();
             waiting.push((planned.meant, digest, delivery));

@@ -44,7 +44,7 @@ pub enum Manner {
     /// Reads each to its end.
     Patient,
     /// Cuts each at a byte that chance decides.
-    Cutting(StdRng),
+    Cutting(Box<StdRng>),
 }
 
 impl Manner {

@@ -28,8 +28,11 @@ async fn whatever_is_killed_every_offset_has_one_fate_and_a_tail_sees_each_event
     let schema_id = canonical_schema_id(status.registry()).await;
     let feed = Feed::new(seed.source("feed"), TOPIC, PARTITIONS, schema_id, 60);
     let producing = ledger::produce(status.kafka(), feed, RATE);
-    let follower =
-        tail::follow(status.api(), &status.tokens().global_admin, Manner::Cutting(seed.source("tail")));
+    let follower = tail::follow(
+        status.api(),
+        &status.tokens().global_admin,
+        Manner::Cutting(seed.source("tail").into()),
+    );
 
     let mut chance = seed.source("kills");
     let victims = chaos::schedule(&mut chance, if is_long() { 5 } else { 1 });

@@ -45,7 +45,7 @@ async fn with_two_ingestors_and_slow_commits_a_tail_and_a_resumed_tail_see_exact
     let api = Daemon::audit_api(&config).ready().await;
     let (base, token) = (api.url(""), Token::admin().sign());
     let patient = tail::follow(&base, &token, Manner::Patient);
-    let cutting = tail::follow(&base, &token, Manner::Cutting(seed.source("tail")));
+    let cutting = tail::follow(&base, &token, Manner::Cutting(seed.source("tail").into()));
 
     let feed = Feed::new(seed.source("feed"), topic.name(), PARTITIONS, schema_id, 40);
     let producing = ledger::produce(&servers::kafka_bootstrap(), feed, RATE);
