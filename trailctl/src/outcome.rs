@@ -36,12 +36,27 @@ pub fn report(result: &anyhow::Result<Outcome>) -> ExitCode {
         // Whoever reads our output has seen enough (`trailctl replay | head`).
         Err(error) if is_broken_pipe(error) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = format!("{error:#}");
+            let text = describe(error.as_ref());
             let lines: Vec<_> = text.lines().map(crate::output::escape::for_terminal).collect();
             eprintln!("trailctl: {}", lines.join("\n"));
             ExitCode::from(if error.chain().any(<dyn Error>::is::<UsageError>) { 2 } else { 3 })
         }
     }
+}
+
+/// The error and its causes in one sentence; many errors repeat their cause in their own text, which is said once.
+pub fn describe(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let own = error.to_string();
+        if !text.contains(&own) {
+            text.push_str(": ");
+            text.push_str(&own);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -80,6 +95,14 @@ mod tests {
 
     fn broken() -> io::Error {
         io::Error::from(io::ErrorKind::BrokenPipe)
+    }
+
+    #[test]
+    fn a_cause_that_the_error_repeats_is_said_once() {
+        let error = anyhow::Error::new(broken()).context("cannot send: broken pipe").context("first");
+        assert_eq!(describe(error.as_ref()), "first: cannot send: broken pipe");
+        let error = anyhow::Error::new(UsageError("the root".to_owned())).context("on top");
+        assert_eq!(describe(error.as_ref()), "on top: the root");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
         problem::ApiError,
         sse::{Parser, ServerEvent, TooLarge},
     },
-    outcome::{Outcome, StandardOutputClosed},
+    outcome::{Outcome, StandardOutputClosed, describe},
     output::listing::Listing,
     session::Session,
     signals,
@@ -119,7 +119,7 @@ impl Tail {
                     }
                 }
                 // At the first try it is more likely the address.
-                Err(error) if error.is_passing() && self.connected => error.to_string(),
+                Err(error) if error.is_passing() && self.connected => describe(&error),
                 Err(error) => return Err(error.into_anyhow()),
             };
             session.say(&format!("{cause}; connecting again"));

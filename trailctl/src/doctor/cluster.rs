@@ -8,6 +8,7 @@ use service::config::AuditConfig;
 use shared::avro::SchemaReference;
 
 use super::Check;
+use crate::outcome::describe;
 
 /// An id that no registry gives out soon: asking for it shows whether the registry answers.
 const UNLIKELY_ID: u32 = 0x7fff_fff0;
@@ -20,7 +21,7 @@ pub async fn kafka(config: &AuditConfig) -> Vec<Check> {
     match topics::apply(&config.kafka, &TopicRules::of(config), true).await {
         Err(error) => vec![Check::fail(
             "kafka",
-            error.to_string(),
+            describe(&error),
             "are kafka.bootstrap_servers and kafka.properties right, and is the cluster up?",
         )],
         Ok(reports) => {
@@ -62,7 +63,7 @@ pub async fn registry(config: &AuditConfig) -> Check {
         Ok(()) | Err(RegistryError::Unknown(_)) => Check::ok("schema registry", "answers"),
         Err(error) => Check::fail(
             "schema registry",
-            error.to_string(),
+            describe(&error),
             "is it running, and is registry.url its Confluent API (for Apicurio …/apis/ccompat/v7)?",
         ),
     }

@@ -9,6 +9,7 @@ use shared::{
 use store::{DatabaseUrl, StoreError, inspect::Inspection};
 
 use super::Check;
+use crate::outcome::describe;
 
 /// Clocks that differ by more than this make `recorded_at` and `timestamp-in-future` look wrong, in microseconds.
 const SKEW_WORTH_A_WORD: i64 = 2_000_000;
@@ -44,7 +45,7 @@ pub async fn check(settings: &DatabaseSettings, clock: SystemClock) -> Vec<Check
 async fn as_role(name: String, role: &str, url: &SecretString, clock: SystemClock) -> Vec<Check> {
     match look(role, url, clock).await {
         Ok(seen) => judge(&name, role, &seen),
-        Err(error) => vec![Check::fail(name, error.to_string(), remedy(&error))],
+        Err(error) => vec![Check::fail(name, describe(&error), remedy(&error))],
     }
 }
 
@@ -88,7 +89,7 @@ fn judge(name: &str, role: &str, seen: &Seen) -> Vec<Check> {
 fn access(name: &str, role: &str, seen: &Seen) -> Check {
     let found = &seen.inspection;
     if let Err(error) = &seen.schema {
-        return Check::fail(name, error.to_string(), remedy(error));
+        return Check::fail(name, describe(error), remedy(error));
     }
     if found.superuser {
         return Check::fail(
