@@ -1,10 +1,11 @@
 //! Consumed: records from Kafka, each exactly from where the database's account stands (semantics.md 4).
 //!
-//! [`poller`] owns the consumer on a thread of its own. The group's callbacks ([`context`]) only note what is ours;
+//! [`poller`] owns the consumer on a thread of its own (`assigning` is its hand on the assignment). The group's callbacks ([`context`]) only note what is ours;
 //! [`starter`] asks the database and Kafka where each partition begins ([`plan`]); [`reading`] follows its offsets;
 //! [`parcel`]s go to the lanes within their [`budget`]. Whatever fails anywhere ends in one mechanism, the rewind: the
 //! partition's [`claim`] is revoked, which voids all that was read under it, and it starts anew where the database says.
 
+mod assigning;
 pub mod budget;
 pub mod claim;
 pub mod client;
@@ -13,6 +14,7 @@ pub mod context;
 pub mod parcel;
 pub mod plan;
 pub mod poller;
+mod progress;
 pub mod reading;
 pub mod record;
 pub mod sender;

@@ -49,7 +49,7 @@ async fn the_loan_applications_are_stored_and_memory_stays_bounded() {
     assert!(ingestor.stop().await.success());
 }
 
-fn cpu_seconds(pid: u32) -> f64 {
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     let fields: Vec<&str> =
         stat.rsplit(')').next().expect("a command in brackets").split_whitespace().collect();
@@ -58,7 +58,7 @@ fn cpu_seconds(pid: u32) -> f64 {
     (ticks(14) + ticks(15)) / 100.0
 }
 
-fn peak_kilobytes(pid: u32) -> u64 {
+pub(crate) fn peak_kilobytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line =
         status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a running process has memory");

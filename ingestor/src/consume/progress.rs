@@ -1,0 +1,56 @@
+//! What the poll thread tells of its progress: to Kafka, to the back-off, to the metrics.
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer},
+};
+use tracing::info;
+
+use super::{poller::Poller, sender::LaneSender, table::State};
+use crate::metrics;
+
+impl Poller {
+    /// Tells Kafka the positions, for tools that show lag; the account does not need it.
+    pub fn tell_kafka(&self) {
+        let mut list = TopicPartitionList::new();
+        for owned in self.consumer.context().table().iter_mut() {
+            if let State::Reading { assignment, .. } = &owned.state {
+                owned.stored_next = assignment.stored_next();
+                if owned.stored_next > owned.told {
+                    owned.told = owned.stored_next;
+                    let offset = Offset::Offset(owned.stored_next);
+                    // Refused only for offsets that are not plain numbers.
+                    let _ = list.add_partition_offset(&owned.claim.topic, owned.claim.partition, offset);
+                }
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+        {
+            info!(%error, "courtesy_commit_failed");
+        }
+    }
+
+    /// A position that moved ends the back-off.
+    pub(super) fn note_progress(&self) {
+        for owned in self.consumer.context().table().iter_mut() {
+            if let State::Reading { assignment, .. } = &owned.state {
+                let stored = assignment.stored_next();
+                if stored > owned.stored_next {
+                    owned.rewinds = 0;
+                    owned.stored_next = stored;
+                }
+            }
+        }
+    }
+
+    pub(super) fn report(&self) {
+        let table = self.consumer.context().table();
+        let lag = table.iter().filter_map(|owned| Some((owned.end? - owned.stored_next).max(0))).sum();
+        let stopped =
+            |reason| table.iter().filter(|it| matches!(it.state, State::Stopped(r) if r == reason)).count();
+        metrics::partitions(table.iter().count(), stopped);
+        let oldest = self.lanes.iter().map(LaneSender::oldest_age).max().unwrap_or_default();
+        metrics::lag(lag, oldest);
+    }
+}
