@@ -118,11 +118,11 @@ impl AuthSettings {
             ));
         }
         if let Some(url) = &self.jwks_url
-            && !(url.starts_with("http://") || url.starts_with("https://"))
+            && !["https://", "http://", "file:///"].iter().any(|scheme| url.starts_with(scheme))
         {
             return Err(ConfigError::key(
                 "auth.jwks_url",
-                "give a URL that starts with https:// (or http://)",
+                "give a URL that starts with https:// (or http://, or file:/// for a file)",
             ));
         }
         let pointers = [
