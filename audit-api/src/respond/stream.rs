@@ -12,10 +12,10 @@ use crate::{access::StreamAccess, auth::Caller, request::Media, state::Api};
 
 /// Bounds of the chunks of a stream that ends: large, the next one read while the client takes the last.
 pub const REPLAY_LIMITS: ChunkLimits =
-    ChunkLimits { rows: 4096, bytes: 1 << 20, scan: Duration::from_secs(1) };
+    ChunkLimits { rows: 1000, bytes: 1 << 20, scan: Duration::from_secs(1) };
 /// Bounds of the chunks of a tail: little memory for each of many clients.
 pub const TAIL_LIMITS: ChunkLimits =
-    ChunkLimits { rows: 256, bytes: 128 << 10, scan: Duration::from_secs(1) };
+    ChunkLimits { rows: 200, bytes: 128 << 10, scan: Duration::from_secs(1) };
 
 /// Why a stream ended before its end.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ use shared::scope::Scope;
 use store::{AggregateKey, HistoryKey, HistoryRange, Reader, StoreError};
 
 use super::{Chunk, RowBudget, Walk};
+use crate::respond::REPLAY_LIMITS;
 
 /// Through a history, from a place in it.
 pub struct HistoryWalk {
@@ -33,7 +34,7 @@ impl Walk for HistoryWalk {
         let limit = self.budget.rows();
         let read = self.reader.history_page(&self.scope, &self.key, &self.range, self.after, limit);
         let (rows, more) = read.await?;
-        self.budget.learn(&rows);
+        self.budget.learn(&rows, REPLAY_LIMITS.bytes);
         self.after = rows.last().map(HistoryKey::from).or(self.after);
         Ok(Chunk { rows, complete: !more, reached: None })
     }

@@ -47,29 +47,53 @@ pub async fn next(walk: &mut impl Walk) -> Result<Chunk, StoreError> {
     walk.next().await
 }
 
-/// How many rows to ask for where the store bounds rows and not bytes: so many that they take about a mebibyte,
-/// judged by the chunk before.
+/// How many rows to ask for: so many that they take about a mebibyte, judged by the chunk before. The database sends
+/// every row of a limit, also those that a budget of bytes then drops.
 #[derive(Debug)]
-struct RowBudget(u32);
+struct RowBudget {
+    step: usize,
+}
 
 impl RowBudget {
-    const FIRST: u32 = 64;
-    const MOST: u32 = 1000;
-    const BYTES: usize = 1 << 20;
+    /// A few steps, so that few statements are prepared; the store rounds limits up to one more than these.
+    const STEPS: [u32; 7] = [1, 10, 50, 100, 200, 500, 1000];
+    /// The first chunk, before anything is known.
+    const FIRST: usize = 3;
 
     fn new() -> Self {
-        Self(Self::FIRST)
+        Self { step: Self::FIRST }
     }
 
     fn rows(&self) -> u32 {
-        self.0
+        Self::STEPS[self.step]
     }
 
-    fn learn(&mut self, rows: &[EventRow]) {
-        let bytes: usize = rows.iter().map(EventRow::size).sum();
-        let Some(mean) = bytes.checked_div(rows.len()) else { return };
-        let fitting = u32::try_from(Self::BYTES / mean.max(1)).unwrap_or(Self::MOST);
-        // Growth by doubling: one chunk of small events must not vouch for a thousand large ones.
-        self.0 = fitting.clamp(1, Self::MOST).min(self.0.saturating_mul(2));
+    fn learn(&mut self, rows: &[EventRow], bytes: usize) {
+        let size: usize = rows.iter().map(EventRow::size).sum();
+        if let Some(mean) = size.checked_div(rows.len()) {
+            self.adapt(mean, bytes);
+        }
+    }
+
+    fn adapt(&mut self, mean: usize, bytes: usize) {
+        let fitting = Self::STEPS.iter().rposition(|rows| *rows as usize * mean <= bytes).unwrap_or(0);
+        // Up step by step: one chunk of small events must not vouch for a thousand large ones.
+        self.step = fitting.min(self.step + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_follow_the_size_of_their_rows() {
+        let mut budget = RowBudget::new();
+        let mut rows = |mean| {
+            budget.adapt(mean, 1 << 20);
+            budget.rows()
+        };
+        assert_eq!([rows(500), rows(500), rows(500), rows(500)], [200, 500, 1000, 1000]);
+        assert_eq!([rows(1 << 20), rows(4 << 20), rows(100_000)], [1, 1, 10]);
     }
 }

@@ -3,6 +3,7 @@
 use store::{PageRequest, Reader, StoreError};
 
 use super::{Chunk, RowBudget, Walk};
+use crate::respond::REPLAY_LIMITS;
 
 /// Page after page of one list.
 pub struct PageWalk {
@@ -22,7 +23,7 @@ impl Walk for PageWalk {
     async fn next(&mut self) -> Result<Chunk, StoreError> {
         self.request.limit = self.budget.rows();
         let page = self.reader.page(&self.request).await?;
-        self.budget.learn(&page.events);
+        self.budget.learn(&page.events, REPLAY_LIMITS.bytes);
         // Ascending recorded order always has a next key: there the end is a page that moves nothing on.
         let complete = page.next.is_none() || page.next == self.request.after;
         self.request.after = page.next;

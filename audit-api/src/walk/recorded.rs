@@ -3,7 +3,7 @@
 use shared::{filter::EventFilter, scope::Scope};
 use store::{ChunkLimits, Reader, RecordedCursor, StoreError};
 
-use super::{Chunk, Walk};
+use super::{Chunk, RowBudget, Walk};
 
 /// Through recorded order, up to an append that may move on.
 pub struct RecordedWalk {
@@ -13,6 +13,7 @@ pub struct RecordedWalk {
     cursor: RecordedCursor,
     until: i64,
     limits: ChunkLimits,
+    budget: RowBudget,
 }
 
 impl RecordedWalk {
@@ -25,7 +26,7 @@ impl RecordedWalk {
         until: i64,
         limits: ChunkLimits,
     ) -> Self {
-        Self { reader, scope, filter, cursor, until, limits }
+        Self { reader, scope, filter, cursor, until, limits, budget: RowBudget::new() }
     }
 
     /// Up to where everything has been looked at.
@@ -49,10 +50,10 @@ impl Walk for RecordedWalk {
         if self.is_complete() {
             return Ok(Chunk { rows: Vec::new(), complete: true, reached: Some(self.cursor) });
         }
-        let chunk = self
-            .reader
-            .recorded_chunk(&self.scope, &self.filter, self.cursor, self.until, self.limits)
-            .await?;
+        let limits = ChunkLimits { rows: self.limits.rows.min(self.budget.rows()), ..self.limits };
+        let read = self.reader.recorded_chunk(&self.scope, &self.filter, self.cursor, self.until, limits);
+        let chunk = read.await?;
+        self.budget.learn(&chunk.rows, limits.bytes);
         self.cursor = if chunk.complete { RecordedCursor::after_append(self.until) } else { chunk.reached };
         Ok(Chunk { rows: chunk.rows, complete: chunk.complete, reached: Some(self.cursor) })
     }

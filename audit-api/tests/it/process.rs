@@ -78,6 +78,7 @@ async fn a_stop_does_not_wait_for_tails_and_ends_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::naive_bytecount, reason = "a test counts lines, and has time")]
 async fn a_replay_takes_the_memory_of_a_few_thousand_events() {
     let database = TestDatabase::create().await;
     let mut feeder = Feeder::new(&database).await;
