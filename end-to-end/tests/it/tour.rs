@@ -27,10 +27,12 @@ async fn a_stranger_produces_queries_replays_and_verifies() {
     let mut stack = Stack::fresh("e2e-tour").await;
     let status = stack.up().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let events = Events::write(&folder.path().join("events.jsonl"));
+    let events = Events::prepare(folder.path());
 
     succeeded("trailctl doctor", &stack.trailctl(&["doctor"]).await);
-    succeeded("trailctl produce", &stack.trailctl(&["produce".as_ref(), events.file.as_os_str()]).await);
+    let files = events.files.iter().map(|file| file.as_os_str());
+    let produce: Vec<_> = ["produce".as_ref()].into_iter().chain(files).collect();
+    succeeded("trailctl produce", &stack.trailctl(&produce).await);
     let patience = Duration::from_secs(if is_long() { 600 } else { 120 });
     wait_until("everything is stored", patience, || async {
         (total(&status).await == events.lines.len()).then_some(())
@@ -39,7 +41,7 @@ async fn a_stranger_produces_queries_replays_and_verifies() {
 
     strangers_are_refused(&status).await;
     pages_hold_everything_once(&status, &events).await;
-    one_history_comes_back_by_version(&stack, &status, &events).await;
+    histories_come_back_by_version(&stack, &status, &events).await;
     the_replay_is_what_was_produced(&stack, &status, &events).await;
     the_same_again_changes_nothing(&stack, &status, &events, folder.path()).await;
     a_bad_line_is_named(&stack, folder.path()).await;
@@ -52,38 +54,53 @@ async fn a_stranger_produces_queries_replays_and_verifies() {
 
 /// What is produced: real events when they lie beside the repository, else some of our own.
 struct Events {
-    file: PathBuf,
-    /// The first line as it is in the file: key order and spaces in a payload are part of its identity.
+    files: Vec<PathBuf>,
+    /// The first line as it is in its file: key order and spaces in a payload are part of its identity.
     first: String,
     lines: Vec<Envelope>,
 }
 
 impl Events {
-    fn write(file: &Path) -> Self {
-        let real = data::lines("loan-applications").map(|lines| {
-            let lines: Box<dyn Iterator<Item = String>> =
-                if is_long() { Box::new(lines) } else { Box::new(lines.take(SHORT)) };
-            lines.collect()
-        });
-        let text: Vec<String> = real.unwrap_or_else(|| {
-            (0..3_000)
-                .map(|n| json_line(canonical_event(&format!("order-{}", n % 100), n / 100 + 1).build()))
-                .collect()
-        });
+    fn prepare(folder: &Path) -> Self {
+        let mut files = Vec::new();
+        let mut text: Vec<String> = Vec::new();
+        for set in ["loan-applications", "cloudtrail", "ssh-logins"] {
+            let Some(lines) = data::lines(set) else { continue };
+            if set == "loan-applications" && !is_long() {
+                let file = folder.join("loans.jsonl");
+                text.extend(lines.take(SHORT));
+                std::fs::write(&file, text.join("\n") + "\n").expect("a file");
+                files.push(file);
+            } else {
+                text.extend(lines);
+                files.extend(data::shared_file(&format!("data/{set}.jsonl.gz")));
+            }
+        }
+        if text.is_empty() {
+            let own =
+                |n: i64| json_line(canonical_event(&format!("orders/{}", n % 100), n / 100 + 1).build());
+            text = (0..3_000).map(own).collect();
+            let file = folder.join("orders.jsonl");
+            std::fs::write(&file, text.join("\n") + "\n").expect("a file");
+            files.push(file);
+        }
         let lines = text.iter().map(|line| from_canonical_json(line).expect("a canonical event")).collect();
-        std::fs::write(file, text.join("\n") + "\n").expect("a file");
-        Self { file: file.to_owned(), first: text[0].clone(), lines }
+        Self { files, first: text[0].clone(), lines }
     }
 
-    /// The versions of the aggregate of the first event.
-    fn first_aggregate(&self) -> Vec<&Envelope> {
-        let first = &self.lines[0];
-        let is_same = |line: &&Envelope| {
-            (&line.aggregate_type, &line.aggregate_id) == (&first.aggregate_type, &first.aggregate_id)
-        };
-        let mut versions: Vec<_> = self.lines.iter().filter(is_same).collect();
-        versions.sort_by_key(|line| line.version);
-        versions
+    /// The aggregate with the most events among those whose id holds a slash (`true`) or none, by version.
+    fn largest_aggregate(&self, slash: bool) -> Option<Vec<&Envelope>> {
+        let mut aggregates: HashMap<_, Vec<&Envelope>> = HashMap::new();
+        for line in self.lines.iter().filter(|line| line.aggregate_id.contains('/') == slash) {
+            let organization = line.metadata.get("organizationId");
+            aggregates
+                .entry((organization, &line.aggregate_type, &line.aggregate_id))
+                .or_default()
+                .push(line);
+        }
+        let mut largest = aggregates.into_values().max_by_key(Vec::len)?;
+        largest.sort_by_key(|line| line.version);
+        Some(largest)
     }
 }
 
@@ -155,23 +172,30 @@ async fn pages_hold_everything_once(status: &Status, events: &Events) {
     assert_eq!(seen.len(), events.lines.len());
 }
 
-async fn one_history_comes_back_by_version(stack: &Stack, status: &Status, events: &Events) {
-    let wanted: Vec<&str> = events.first_aggregate().iter().map(|line| line.event_id.as_str()).collect();
-    let (kind, id) = (&events.lines[0].aggregate_type, &events.lines[0].aggregate_id);
-    let page = json(status, &format!("/v1/aggregates/{kind}/{id}/events?limit=1000")).await;
-    assert_eq!(page["integrity"]["gaps"], serde_json::json!([]), "{}", page["integrity"]);
-    let got: Vec<&str> = page["data"]
-        .as_array()
-        .expect("a page")
-        .iter()
-        .filter_map(|event| event["eventId"].as_str())
-        .collect();
-    assert_eq!(got, wanted);
-    let printed =
-        succeeded("trailctl history", &stack.trailctl(&["history", kind, id, "--output", "ndjson"]).await);
-    let printed: Vec<Envelope> =
-        printed.lines().map(|line| from_canonical_json(line).expect("an event")).collect();
-    assert_eq!(printed.iter().map(|line| line.event_id.as_str()).collect::<Vec<_>>(), wanted);
+async fn histories_come_back_by_version(stack: &Stack, status: &Status, events: &Events) {
+    for aggregate in [false, true].into_iter().filter_map(|slash| events.largest_aggregate(slash)) {
+        let wanted: Vec<&str> = aggregate.iter().take(1000).map(|line| line.event_id.as_str()).collect();
+        let (kind, id) = (&aggregate[0].aggregate_type, &aggregate[0].aggregate_id);
+        let page = json(status, &format!("/v1/aggregates/{kind}/{}/events?limit=1000", encoded(id))).await;
+        assert!(page["integrity"]["gaps"].is_array(), "{}", page["integrity"]);
+        let data = page["data"].as_array().expect("a page");
+        let got: Vec<&str> = data.iter().filter_map(|event| event["eventId"].as_str()).collect();
+        assert_eq!(got, wanted, "the history of {kind} {id}");
+        let output = stack.trailctl(&["history", kind, id, "--output", "ndjson"]).await;
+        let printed = succeeded("trailctl history", &output);
+        let printed: Vec<Envelope> =
+            printed.lines().map(|line| from_canonical_json(line).expect("an event")).collect();
+        let got: Vec<&str> = printed.iter().take(1000).map(|line| line.event_id.as_str()).collect();
+        assert_eq!(got, wanted, "trailctl history {kind} {id}");
+    }
+}
+
+/// An id in a path: whatever is not plain is percent-encoded, a slash above all.
+fn encoded(id: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    id.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 async fn the_replay_is_what_was_produced(stack: &Stack, status: &Status, events: &Events) {
