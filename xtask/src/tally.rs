@@ -3,17 +3,21 @@
 use std::fmt;
 
 /// How many tests there were.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub(crate) struct Tally {
     passed: u64,
     failed: u64,
     skipped: u64,
+    failures: Vec<String>,
 }
 
 impl Tally {
     /// Adds one line of output, when it is a binary's own sum:
     /// `test result: ok. 24 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
     pub(crate) fn read(&mut self, line: &str) {
+        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+            self.failures.push(name.to_owned());
+        }
         let Some((_, counts)) =
             line.trim_start().strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
@@ -36,6 +40,11 @@ impl Tally {
         self.failed = self.failed.max(1);
     }
 
+    /// The names of the tests that failed.
+    pub(crate) fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
     /// How many failed.
     pub(crate) fn failed(&self) -> u64 {
         self.failed
@@ -56,11 +65,14 @@ mod tests {
     fn sums_add_up_over_binaries() {
         let mut tally = Tally::default();
         tally.read("running 3 tests");
+        tally.read("test store::append::twice ... FAILED");
+        tally.read("test store::append::once ... ok");
         tally.read(
             "test result: ok. 24 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s",
         );
         tally.read("test result: FAILED. 2 passed; 5 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s");
         assert_eq!(tally.to_string(), "26 passed, 5 failed, 1 skipped");
+        assert_eq!(tally.failures(), ["store::append::twice"]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
         console.step(&format!("using the test servers that run already (supervisor's pid {pid})"));
         let environment = servers::read_environment(&stack)?;
         let mut supervisor = Supervisor::without_processes(&stack, console)?;
-        return test(options, &stack, &environment, &mut supervisor, console);
+        return Ok(conclude(&test(options, &stack, &environment, &mut supervisor, console)?));
     }
     let java = servers::prepare(&mut stack, &console)?;
     let lock = match lock::try_take(&stack.lock())? {
@@ -50,7 +50,16 @@ pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
     });
     supervisor.stop_all()?;
     drop(lock);
-    outcome
+    Ok(conclude(&outcome?))
+}
+
+/// The last lines, after all that stopping servers has to say.
+fn conclude(tally: &Tally) -> ExitCode {
+    for name in tally.failures() {
+        status::print(&format!("FAILED: {name}\n"));
+    }
+    status::print(&format!("{tally}\n"));
+    if tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn test(
@@ -59,7 +68,7 @@ fn test(
     environment: &[(String, String)],
     supervisor: &mut Supervisor,
     console: Console,
-) -> Result<ExitCode> {
+) -> Result<Tally> {
     console.step("building the programs and the tests");
     let built = build(options, stack, supervisor)?;
     let mut tally = Tally::default();
@@ -74,8 +83,7 @@ fn test(
         let what = if built { "the tests" } else { "the build" };
         console.step(&format!("{what} did not succeed; what failed is above"));
     }
-    status::print(&format!("{tally}\n"));
-    Ok(if succeeded && tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(tally)
 }
 
 /// The end-to-end tests start the services' binaries, which `cargo test` alone builds only for their own packages.
