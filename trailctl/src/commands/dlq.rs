@@ -144,6 +144,13 @@ async fn redrive(arguments: &Redrive, session: &Session) -> anyhow::Result<Outco
             outcome = Outcome::Finding;
             continue;
         };
+        if value_was_too_large(&letter) {
+            session.say(&format!(
+                "{id}: its value was too large to be kept, so only its producer can send it again"
+            ));
+            outcome = Outcome::Finding;
+            continue;
+        }
         let sent = producer.send(dead_letter::redrive(&as_sent(&letter))).await;
         let delivered = match sent {
             Ok(delivered) => delivered,
@@ -162,6 +169,12 @@ async fn redrive(arguments: &Redrive, session: &Session) -> anyhow::Result<Outco
     }
     listing.finish()?;
     Ok(outcome)
+}
+
+/// The ingestor keeps only the digest of a value over `dead_letters.max_stored_bytes`, as the last header.
+fn value_was_too_large(letter: &DeadLetterRow) -> bool {
+    let last = letter.record.headers.last();
+    letter.record.value.is_none() && last.is_some_and(|(name, _)| name == dead_letter::DIGEST_HEADER)
 }
 
 fn as_sent(letter: &DeadLetterRow) -> DeadLetter<'_> {

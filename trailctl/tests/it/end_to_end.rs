@@ -29,9 +29,14 @@ struct Stack {
 
 impl Stack {
     async fn start() -> Self {
+        Self::start_with(|config| config).await
+    }
+
+    async fn start_with(change: impl FnOnce(DaemonConfig) -> DaemonConfig) -> Self {
         let database = TestDatabase::create().await;
         let (topic, letters) = (TestTopic::create(12).await, TestTopic::create(1).await);
-        let config = DaemonConfig::new(&database).topics(&[topic.name()]).dead_letter_topic(letters.name());
+        let config =
+            change(DaemonConfig::new(&database).topics(&[topic.name()]).dead_letter_topic(letters.name()));
         let (ingestor, api) = (Daemon::ingestor(&config), Daemon::audit_api(&config));
         let (ingestor, api) = (ingestor.ready().await, api.ready().await);
         let trailctl = Trailctl::new(&config)
@@ -200,7 +205,7 @@ fn histories_agree(stack: &Stack, sent: &Sent) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_can_be_followed_from_kafka_to_its_fate_and_back() {
-    let stack = Stack::start().await;
+    let stack = Stack::start_with(|config| config.set("dead_letters", "max_stored_bytes", "2000")).await;
     let aggregate = unique("order");
     stack.trailctl.file("events.jsonl", lines(std::slice::from_ref(&aggregate), 3).as_bytes());
     stack.produce("events.jsonl", 3).await;
@@ -255,6 +260,14 @@ async fn dead_letter(stack: &Stack, offset: i64) {
     );
     stack.accounted(8).await;
     stack.trailctl.run(&["dlq", "redrive", "999:1"]).ends_with(1);
+
+    // Of a value beyond max_stored_bytes only the digest is there: sending null in its name would be a forgery.
+    stack.topic.produce(Some(b"large"), Some(&[0xff; 3000])).await;
+    stack.accounted(9).await;
+    let list = stack.trailctl.run(&["dlq", "list", "--limit", "1"]).ends_with(0).json_lines();
+    let refused =
+        stack.trailctl.run(&["dlq", "redrive", list[0]["id"].as_str().expect("an id")]).ends_with(1);
+    assert!(refused.stderr.contains("too large to be kept"), "{}", refused.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
