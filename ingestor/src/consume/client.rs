@@ -5,12 +5,13 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel, consumer::BaseConsumer, err
 use super::context::GroupContext;
 use crate::settings::Settings;
 
-/// Bounds of memory and pace; `kafka.properties` may set others.
+/// Bounds of memory and pace; `kafka.properties` may set others. What is fetched ahead costs five times its bytes in
+/// librdkafka (measured: 8 MB queued and fetches of 4 MB, 53 MB resident), and 2 MB feed the database well.
 const DEFAULTS: [(&str, &str); 9] = [
     ("client.id", "audit-ingestor"),
-    ("queued.max.messages.kbytes", "8192"),
+    ("queued.max.messages.kbytes", "2048"),
     ("queued.min.messages", "10000"),
-    ("fetch.max.bytes", "4194304"),
+    ("fetch.max.bytes", "1048576"),
     ("max.partition.fetch.bytes", "1048576"),
     ("fetch.wait.max.ms", "100"),
     ("topic.metadata.refresh.interval.ms", "10000"),
