@@ -102,8 +102,9 @@ impl Reader {
         }
         let limit = u32::try_from(budget.rows).unwrap_or(u32::MAX).saturating_add(1);
         let statement = recorded::rows(scope, filter, group, order, limit);
+        // Without this the planner intersects the order index with all of the append's time range, chunk after chunk.
         let (rows, more) =
-            session::read_within(&self.pool, scope, &statement, Sorting::AsPlanned, budget).await?;
+            session::read_within(&self.pool, scope, &statement, Sorting::Avoided, budget).await?;
         Ok((events(rows)?, more))
     }
 }
