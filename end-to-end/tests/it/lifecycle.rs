@@ -3,7 +3,9 @@
 use std::{process::Output, time::Duration};
 
 use end_to_end::{
-    Stack, Status, account, processes,
+    Seed, Stack, Status, account,
+    feed::Feed,
+    ledger, processes,
     stack::{succeeded, text},
 };
 use nix::sys::signal::Signal;
@@ -55,14 +57,35 @@ async fn up_and_down_keep_what_they_promise() {
     stack.gone(Duration::from_secs(5)).await;
 }
 
-/// A supervisor that is killed takes its processes with it, before anybody starts anything again.
+/// A supervisor that is killed takes its processes with it, before anybody starts anything again; and when everything
+/// is killed at one moment, as by a power cut, the next `up` goes on where the data ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_outlives_a_killed_supervisor() {
+async fn nothing_outlives_a_killed_supervisor_and_nothing_is_lost_when_all_are_killed_at_once() {
+    let seed = Seed::chosen("all at once");
     let mut stack = Stack::fresh("e2e-orphans").await;
-    stack.up().await;
+    let status = stack.up().await;
+    let schema = schema_id(&status).await.as_u64().and_then(|id| u32::try_from(id).ok()).expect("an id");
+    let feed = Feed::new(seed.source("feed"), "audit.events", 12, schema, 30);
+    let producing = ledger::produce(status.kafka(), feed, 300);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+
     assert!(stack.processes().len() >= 6, "supervisor, servers and services: {:#?}", stack.processes());
     assert!(processes::send(stack.supervisor(), Signal::SIGKILL), "the supervisor was there");
     stack.gone(Duration::from_secs(30)).await;
+
+    stack.up().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for process in stack.processes() {
+        processes::send(process.pid, Signal::SIGKILL);
+    }
+    stack.gone(Duration::from_secs(5)).await;
+
+    let status = stack.up().await;
+    let ledger = producing.finish().await;
+    assert_eq!(ledger.unknown(), 0, "what was being sent is sent when Kafka is back");
+    let (stored, _) = account::check(&(&status).into(), "audit.events", &ledger).await;
+    assert!(stored.len() > 500, "hardly any load: {}", stored.len());
+    succeeded("trailctl verify", &stack.trailctl(&["verify"]).await);
 }
 
 async fn start_detached(stack: &Stack, arguments: &[&str]) -> Status {
