@@ -337,3 +337,56 @@ async fn account_is_dense(client: &Client, problems: &mut Problems) {
         problems.unless(count == 0, || format!("{count} {what}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use test_support::canonical_event;
+
+    use super::*;
+
+    fn record(offset: i64) -> Record {
+        Record { partition: 0, offset, value: Some(Bytes::from_static(b"value")) }
+    }
+
+    fn kept(id: &str, offset: i64, payload: &str) -> Stored {
+        let micros = canonical_event("a", 1).build().timestamp.as_micros();
+        let (event_id, payload) = (id.to_owned(), payload.to_owned());
+        let position = format!("1:{offset}");
+        Stored {
+            position,
+            partition: 0,
+            offset,
+            event_id,
+            aggregate_id: "a".to_owned(),
+            version: 1,
+            payload,
+            micros,
+        }
+    }
+
+    /// How many things are wrong when offsets 0 and 1 hold the same event and have these fates.
+    fn wrong(stored: &Stored, fates: &[(i64, Fate)]) -> usize {
+        let envelope = canonical_event("a", 1).id("id").payload_text("{}").build();
+        let meant = Meant::Event(Box::new(envelope));
+        let by_place = HashMap::from([((0, 0), &meant), ((0, 1), &meant)]);
+        let fates: HashMap<_, _> = fates.iter().map(|(offset, fate)| ((0, *offset), fate.clone())).collect();
+        let (records, mut problems) = ([record(0), record(1)], Problems::default());
+        every_offset_has_one_fate(&records, &[2], &fates, &mut problems);
+        fates_are_right(&records, &fates, std::slice::from_ref(stored), &by_place, &mut problems);
+        problems.count
+    }
+
+    #[test]
+    fn the_oracle_sees_what_is_lost_misplaced_changed_or_invented() {
+        let duplicate = || Fate::Duplicate(Some("id".to_owned()));
+        let good = kept("id", 0, "{}");
+        assert_eq!(wrong(&good, &[(0, Fate::Stored), (1, duplicate())]), 0);
+        assert!(wrong(&good, &[(0, Fate::Stored)]) > 0, "an offset without a fate");
+        assert!(wrong(&good, &[(0, Fate::Stored), (1, Fate::Skipped("gap".to_owned()))]) > 0, "a gap");
+        assert!(wrong(&good, &[(0, duplicate()), (1, duplicate())]) > 0, "a duplicate of itself");
+        assert!(wrong(&good, &[(0, Fate::Stored), (1, duplicate()), (2, Fate::Stored)]) > 0, "from nowhere");
+        assert!(wrong(&kept("id", 0, "{ }"), &[(0, Fate::Stored), (1, duplicate())]) > 0, "other bytes");
+        assert!(wrong(&kept("other", 0, "{}"), &[(0, Fate::Stored), (1, duplicate())]) > 0, "another event");
+    }
+}
