@@ -7,7 +7,7 @@ mod support;
 use shared::filter::{EventFilter, Order, PageKey, Pattern, Sort};
 use shared::position::Position;
 use shared::scope::Scope;
-use store::{AggregateKey, PageRequest, Reader};
+use store::{AggregateKey, PageRequest, Reader, RecordedCursor};
 use support::*;
 
 /// 84 months from 2019 on, 60,000 events, with statistics.
@@ -116,5 +116,31 @@ async fn pages_and_histories_have_the_plans_that_were_measured() {
         assert!(ran(&plan, "Seq Scan").is_empty(), "{}", shown(&plan));
         let leaves = plan.iter().filter(|line| line.contains("Index Scan using")).count();
         assert!(leaves >= 84 * 2, "{leaves} leaves");
+    }
+}
+
+#[tokio::test]
+async fn recorded_order_is_read_along_its_index_whatever_times_an_append_spans() {
+    let (database, reader) = filled().await;
+    // One append over all 84 months: what a first ingest of old data looks like.
+    let client = database.superuser_client().await;
+    client
+        .batch_execute(
+            "insert into audit.appends select 1, now(), 1, 60001, min(\"timestamp\"), max(\"timestamp\"), 0, min(log_id), \
+             60000, 0, 0, sha256('') from audit.events",
+        )
+        .await
+        .unwrap();
+    let behind = RecordedCursor { append_no: 1, offset: Some(30_000) };
+    for filter in [
+        EventFilter::default(),
+        EventFilter { user_id: vec!["u-7".to_owned()], ..EventFilter::default() },
+        EventFilter { event_type: vec![Pattern::parse("type-3")], ..EventFilter::default() },
+    ] {
+        let plan = reader.explain_recorded(&Scope::All, &filter, behind, 1).await.unwrap();
+        assert!(!ran(&plan, "Merge Append").is_empty(), "{}", shown(&plan));
+        assert!(ran(&plan, "Bitmap").is_empty() && ran(&plan, "Seq Scan").is_empty(), "{}", shown(&plan));
+        let scans = ran(&plan, "Index Scan");
+        assert!(scans.iter().all(|line| line.contains("_log_id_offset_idx")), "{}", shown(&plan));
     }
 }

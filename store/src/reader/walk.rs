@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::recorded::{self, AppendRange};
 use super::session::{self, Budget, Sorting};
 use super::types::{ChunkLimits, Page, PageRequest, RecordedChunk, RecordedCursor};
-use super::{Reader, bounded, events};
+use super::{Reader, bounded, events, explain};
 use crate::error::StoreError;
 use crate::row::EventRow;
 
@@ -23,6 +23,25 @@ impl Reader {
         limits: ChunkLimits,
     ) -> Result<RecordedChunk, StoreError> {
         self.walk(scope, filter, after, until, limits, Order::Ascending).await
+    }
+
+    /// The plan by which the first events after the cursor are read; empty when nothing can match.
+    pub async fn explain_recorded(
+        &self,
+        scope: &Scope,
+        filter: &EventFilter,
+        after: RecordedCursor,
+        until: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let statement = recorded::appends(after, until, Order::Ascending);
+        let found = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
+        let appends: Vec<AppendRange> = found.iter().map(AppendRange::read).collect::<Result<_, _>>()?;
+        let groups = recorded::groups(&appends, filter, after, Order::Ascending);
+        let Some((group, _)) = groups.into_iter().find(|(group, _)| !group.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let statement = recorded::rows(scope, filter, &group, Order::Ascending, 1001);
+        explain::explain(&self.pool, scope, &statement, Sorting::Avoided).await
     }
 
     pub(super) async fn recorded_page(&self, request: &PageRequest) -> Result<Page, StoreError> {
