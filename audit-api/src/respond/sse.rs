@@ -71,8 +71,10 @@ pub fn by_aggregate(position: Position) -> String {
     AggregateId::Recorded(position).to_string()
 }
 
-async fn place(reader: &Reader, cursor: RecordedCursor, name: Name) -> Result<Option<String>, Stop> {
-    Ok(reader.position_of(cursor).await?.map(name))
+/// The id of a place; none before the first append, and none while the database cannot say: a heartbeat goes without.
+async fn place(reader: &Reader, cursor: RecordedCursor, name: Name) -> Option<String> {
+    let found = reader.position_of(cursor).await;
+    found.inspect_err(|error| tracing::debug!(%error, "a heartbeat goes without an id")).ok()?.map(name)
 }
 
 /// Recorded order up to the head of its start.
@@ -100,7 +102,7 @@ impl Writer for Replay {
             if let Some(cursor) = reached
                 && tokio::time::Instant::now() >= out.heartbeat_due()
             {
-                beat(out, place(&self.reader, cursor, by_position).await?).await?;
+                beat(out, place(&self.reader, cursor, by_position).await).await?;
             }
         }
         out.rows(&chunk.rows, &id).await?;
@@ -126,7 +128,7 @@ pub struct Tail {
 
 impl Writer for Tail {
     async fn write(self, out: &mut Out) -> Result<(), Stop> {
-        let id = place(&self.reader, self.walk.cursor(), self.name).await?;
+        let id = place(&self.reader, self.walk.cursor(), self.name).await;
         open(out, id).await?;
         self.follow(out).await
     }
@@ -163,7 +165,7 @@ impl Tail {
     }
 
     async fn beat(&self, out: &mut Out) -> Result<(), Stop> {
-        beat(out, place(&self.reader, self.walk.cursor(), self.name).await?).await
+        beat(out, place(&self.reader, self.walk.cursor(), self.name).await).await
     }
 }
 
