@@ -174,9 +174,11 @@ fn usable(document: &[u8], algorithm: Algorithm) -> Result<Vec<NamedKey>, JwksEr
     if keys.is_empty() { Err(JwksError::NoKeys) } else { Ok(keys) }
 }
 
-/// Whether a key says that it is for signatures, and is bound to the algorithm by its own word and its kind.
+/// Whether a key may check signatures (`use` is optional, RFC 7517, 4.2: only another use speaks against it), and is
+/// bound to the algorithm by its own word and its kind.
 fn suits(jwk: &Jwk, algorithm: Algorithm) -> bool {
-    let for_signatures = jwk.common.public_key_use == Some(PublicKeyUse::Signature);
+    let for_signatures =
+        jwk.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
     let (named, kind) = match (algorithm, &jwk.algorithm) {
         (Algorithm::RS256, AlgorithmParameters::RSA(rsa)) => {
             (KeyAlgorithm::RS256, rsa.n.len() * 3 / 4 >= LEAST_RSA_BYTES)
