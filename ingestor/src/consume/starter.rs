@@ -189,7 +189,7 @@ impl Starter {
                 info!(log = ?log.name, position = log.next_offset, end = kafka.high, "end_below_position");
                 return request;
             }
-            request.diverged = Some(log.name.incarnation);
+            // Not held against it for ever: when the end is back, the last record is compared before anything is read.
         }
         if request.told != Some(reason) {
             request.told = Some(reason);
