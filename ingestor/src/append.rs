@@ -150,7 +150,7 @@ fn report(appended: &Appended, records: usize, took: Duration) {
         dead_lettered = sum(|span| span.dead_lettered.iter().map(|(_, count)| count).sum()),
         skipped = sum(|span| span.skipped.iter().map(|(_, count)| count).sum()),
         logs = spans.len(),
-        duration_ms = took.as_millis(),
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         append_no_first = numbers().min(),
         append_no_last = numbers().max(),
         "event_stored"

@@ -2,5 +2,6 @@
 
 mod chaos;
 mod lifecycle;
+mod million;
 mod slow_commits;
 mod tour;

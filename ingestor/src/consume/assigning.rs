@@ -184,7 +184,7 @@ impl Poller {
                 topic = &*claim.topic,
                 partition = claim.partition,
                 reason = reason.as_str(),
-                wait_ms = wait.as_millis(),
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                 "partition_rewound"
             );
             self.request(StartRequest::new(renewed, after(wait)));
