@@ -33,7 +33,7 @@ async fn a_million_events_are_caught_up_on_and_replayed_within_the_bars_of_memor
     let started = Instant::now();
     let ingestor = Daemon::ingestor(&config).ready().await;
     let client = database.connect(Role::Superuser).await;
-    wait_until("a million events are stored", std::time::Duration::from_secs(600), || async {
+    wait_until("a million events are stored", std::time::Duration::from_mins(10), || async {
         let row = client.query_one("select coalesce(sum(stored), 0)::bigint from audit.appends", &[]).await;
         (row.expect("the account").get::<_, i64>(0) == i64::try_from(EVENTS).expect("a million"))
             .then_some(())
@@ -58,7 +58,7 @@ fn record(schema_id: u32, number: u64) -> Outgoing {
     let version = i64::try_from(number / 50_000 + 1).expect("small");
     let envelope = canonical_event(&aggregate, version)
         .id(Uuid::from_u64_pair(0x0194_fdc2_fa2f_7cc0, 0x8000_0000_0000_0000 | number).to_string())
-        .payload_text(format!("{{\"number\":{number},\"note\":\"{:0>330}\"}}", number))
+        .payload_text(format!("{{\"number\":{number},\"note\":\"{number:0>330}\"}}"))
         .build();
     Outgoing {
         key: Some(aggregate.into()),
