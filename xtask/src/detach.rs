@@ -71,8 +71,9 @@ fn follow(stack: &Stack, child: &mut Child, log_path: &Path) -> Result<()> {
 }
 
 fn is_ready(stack: &Stack, pid: u32) -> Result<bool> {
-    let ours = lock::holder(&stack.lock())? == i32::try_from(pid).ok();
-    Ok(ours && State::read(&stack.state()).is_some_and(|state| state.phase == Phase::Ready))
+    let pid = i32::try_from(pid)?;
+    let holds = lock::holder(&stack.lock())? == Some(pid);
+    Ok(holds && State::of(pid, &stack.state()).is_some_and(|state| state.phase == Phase::Ready))
 }
 
 #[expect(clippy::print_stderr, reason = "passes on what the supervisor printed")]

@@ -38,6 +38,11 @@ fn end_one(service: &ProcessReport, pid: i32) {
     if is_still(service, pid) {
         signal_group(pid, Signal::SIGKILL);
     }
+    // The dead free their ports and files before their successors start.
+    let deadline = Instant::now() + PATIENCE;
+    while is_still(service, pid) && Instant::now() < deadline {
+        sleep(Duration::from_millis(10));
+    }
 }
 
 #[cfg(test)]
@@ -61,7 +66,8 @@ mod tests {
             restarts: 0,
         };
         let end_reported = |started| {
-            State { phase: Phase::Ready, services: vec![report(started)] }.write(&path).unwrap();
+            let services = vec![report(started)];
+            State { supervisor: 1, phase: Phase::Ready, services }.write(&path).unwrap();
             end(&path, &Console::start());
         };
         end_reported(started + 1);

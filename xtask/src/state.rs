@@ -52,6 +52,8 @@ pub(crate) struct ProcessReport {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct State {
+    /// The pid of the supervisor that wrote this.
+    pub(crate) supervisor: i32,
     /// Where the stack is in its life.
     pub(crate) phase: Phase,
     /// The supervised processes, in the order of their start.
@@ -59,7 +61,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The last state written to `path`; `None` when there is none.
+    /// The state that the supervisor with this pid wrote to `path`; `None` when it has not written any yet. One that was
+    /// killed leaves its last word there, which says nothing about its successor.
+    pub(crate) fn of(supervisor: i32, path: &Path) -> Option<Self> {
+        Self::read(path).filter(|state| state.supervisor == supervisor)
+    }
+
+    /// The last state written to `path`, by whomever; `None` when there is none.
     pub(crate) fn read(path: &Path) -> Option<Self> {
         serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
     }
@@ -70,5 +78,21 @@ impl State {
         fs::write(&draft, serde_json::to_string_pretty(self)? + "\n")
             .with_context(|| format!("writing {}", draft.display()))?;
         fs::rename(&draft, path).with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_an_earlier_supervisor_is_not_its_successors() {
+        let path = std::env::temp_dir().join(format!("xtask-state-{}.json", std::process::id()));
+        let state = State { supervisor: 7, phase: Phase::Ready, services: Vec::new() };
+        state.write(&path).unwrap();
+        assert_eq!(State::of(7, &path), Some(state.clone()));
+        assert_eq!(State::of(8, &path), None);
+        assert_eq!(State::read(&path), Some(state));
+        fs::remove_file(path).unwrap();
     }
 }

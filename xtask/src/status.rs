@@ -140,18 +140,19 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// The status of a stack as it is now.
 pub(crate) fn read(stack: &Stack) -> Result<Status> {
-    if lock::holder(&stack.lock())?.is_none() {
+    let Some(supervisor) = lock::holder(&stack.lock())? else {
         return Ok(Status::down());
-    }
+    };
+    let starting = Status { state: "starting".to_owned(), ..Status::down() };
+    let Some(state) = State::of(supervisor, &stack.state()) else {
+        return Ok(starting);
+    };
     let path = stack.dir.join("status.json");
     let known = match fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?,
-        Err(_) => Status { state: "starting".to_owned(), ..Status::down() },
+        Err(_) => starting,
     };
-    Ok(match State::read(&stack.state()) {
-        Some(state) => known.with(&state, ticks_now()),
-        None => known,
-    })
+    Ok(known.with(&state, ticks_now()))
 }
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
@@ -223,7 +224,7 @@ mod tests {
             state: ProcessState::Running,
             restarts: 2,
         };
-        let state = State { phase: Phase::Ready, services: vec![report] };
+        let state = State { supervisor: 1, phase: Phase::Ready, services: vec![report] };
         let known = Status {
             api: Some("http://127.0.0.1:8080".to_owned()),
             kafka: Some("127.0.0.1:9092".to_owned()),

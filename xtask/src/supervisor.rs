@@ -250,7 +250,8 @@ impl Supervisor {
             return Ok(());
         }
         let services = self.supervised.iter().map(Supervised::report).collect();
-        let state = State { phase: self.phase, services };
+        let supervisor = i32::try_from(std::process::id())?;
+        let state = State { supervisor, phase: self.phase, services };
         if self.written.as_ref() != Some(&state) {
             state.write(&self.state_file)?;
             self.written = Some(state);

@@ -1,6 +1,8 @@
 //! `cargo xtask up` and `down`: the whole product on this machine.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -72,13 +74,12 @@ fn foreground(options: &Options, console: Console) -> Result<ExitCode> {
     let mut stack = Stack::chosen()?;
     let java = servers::prepare(&mut stack, &console)?;
     let _lock = take(&stack)?;
+    let status_file = stack.dir.join("status.json");
+    forget(&status_file)?;
     let mut supervisor = Supervisor::new(&stack, console)?;
     let outcome = live(options, &stack, &java, &mut supervisor, console);
     supervisor.stop_all()?;
-    let status_file = stack.dir.join("status.json");
-    if status_file.exists() {
-        fs::remove_file(&status_file)?;
-    }
+    forget(&status_file)?;
     match outcome {
         Ok(()) => {
             console.step("stopped; the data stays");
@@ -90,6 +91,16 @@ fn foreground(options: &Options, console: Console) -> Result<ExitCode> {
             Ok(ExitCode::from(130))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Where things are is known while they are there; a supervisor that was killed could not take its word back.
+fn forget(status_file: &Path) -> Result<()> {
+    match fs::remove_file(status_file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", status_file.display()))
+        }
+        _ => Ok(()),
     }
 }
 
