@@ -1,5 +1,94 @@
 //! `audit-bench`: what `cargo xtask bench` runs on servers of its own. Workload → rounds → figures → bars.
 
+mod circumstances;
 mod figures;
+mod index_set;
+mod ingest;
+mod limits;
+mod preload;
+mod process;
+mod scale;
+mod table;
+mod wal;
+mod workload;
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+use figures::Run;
+use workload::Ids;
+
+/// What a run is asked for.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "cargo xtask bench",
+    about = "Measures the product, its limits and its peer; the exit code is 1 where a bar falls short."
+)]
+pub(crate) struct Options {
+    /// What to measure.
+    #[arg(value_enum, default_value_t = Stage::All)]
+    pub(crate) stage: Stage,
+    /// Print the whole result as JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Events of the workload; each stage has its own number unless said.
+    #[arg(long)]
+    pub(crate) events: Option<u64>,
+    /// The kind of event ids.
+    #[arg(long, value_enum, default_value_t = Ids::V7)]
+    pub(crate) ids: Ids,
+    /// Interleaved rounds; figures are medians over them.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+}
+
+/// What can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stage {
+    /// Bars 1, 1b, 3, 4, 9: what the product takes in from a preloaded topic.
+    Ingest,
+    /// Bar 3b: ingest as the store grows to ten million events, with v7 and with v4 ids.
+    Scale,
+    /// Everything, in one run.
+    All,
+}
+
+impl Stage {
+    fn includes(self, other: Self) -> bool {
+        self == other || self == Self::All
+    }
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let run = runtime.block_on(measure(&options))?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&run)?);
+    } else {
+        print!("{}", table::render(&run));
+    }
+    Ok(if run.bars.iter().all(|bar| bar.holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Every stage takes the options and adds to the run.
+async fn measure(options: &Options) -> Result<Run> {
+    let mut run = Run { circumstances: circumstances::read().await?, ..Run::default() };
+    let stage = options.stage;
+    if stage.includes(Stage::Ingest) {
+        ingest::measure(options, &mut run).await?;
+    }
+    if stage.includes(Stage::Scale) {
+        scale::measure(options, &mut run).await?;
+    }
+    Ok(run)
+}
+
+/// The folder for what is made on the way, given by `cargo xtask bench`.
+pub(crate) fn work_folder() -> Result<PathBuf> {
+    let folder = std::env::var_os("AUDIT_BENCH_DIR").map(PathBuf::from);
+    folder.context("AUDIT_BENCH_DIR is not set: run this by `cargo xtask bench`")
+}
