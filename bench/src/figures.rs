@@ -137,6 +137,12 @@ impl Run {
     }
 }
 
+/// A count as a number to reckon with.
+#[expect(clippy::cast_precision_loss, reason = "no count here has more than 53 bits")]
+pub(crate) fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! A fresh database for each test: a copy of one that was bootstrapped and migrated once for these migrations.
 
+mod kept;
+
 use std::{path::Path, time::Duration};
 
 use reqwest::Url;
@@ -20,6 +22,7 @@ use crate::{servers, unique};
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
+    is_kept: bool,
 }
 
 /// Whom a test connects as.
@@ -64,7 +67,7 @@ impl TestDatabase {
     /// A migrated database with the standard retention class.
     pub async fn create() -> Self {
         let template = template().await;
-        let database = Self { name: unique_name() };
+        let database = Self { name: unique_name(), is_kept: false };
         let admin = Admin::connect().await;
         admin.run(&format!("create database {} template {template}", database.name)).await;
         // Grants on a database and settings of roles in it are not part of a copy.
@@ -76,7 +79,7 @@ impl TestDatabase {
 
     /// A database without anything in it, for tests of bootstrap and migrations.
     pub async fn create_empty() -> Self {
-        let database = Self { name: unique_name() };
+        let database = Self { name: unique_name(), is_kept: false };
         Admin::connect().await.run(&format!("create database {} template template0", database.name)).await;
         database
     }
@@ -113,6 +116,9 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
         if std::env::var_os("AUDIT_TEST_KEEP").is_some() {
             eprintln!("kept the database {}", self.name);
             return;

@@ -43,6 +43,21 @@ async fn a_database_goes_with_its_value() {
 }
 
 #[tokio::test]
+async fn a_kept_database_is_found_by_what_it_holds() {
+    let name = format!("audit_{}", test_support::unique("kept").replace('-', "_"));
+    assert!(TestDatabase::find_kept(&name, "a thing").await.is_none());
+    let database = TestDatabase::create().await;
+    let _client = database.connect(Role::Superuser).await;
+    drop(database.keep_as(&name, "a thing").await);
+    assert!(TestDatabase::find_kept(&name, "another thing").await.is_none());
+    let found = TestDatabase::find_kept(&name, "a thing").await.expect("it was kept");
+    assert_eq!(user_of(&found, Role::Api).await, "audit_api");
+    let admin = tokio_postgres::connect(&servers::postgres_url(), NoTls).await.unwrap();
+    tokio::spawn(admin.1);
+    admin.0.batch_execute(&format!("drop database {name} with (force)")).await.unwrap();
+}
+
+#[tokio::test]
 async fn topics_take_and_give_canonical_events() {
     let (mut topic, registry) = (TestTopic::create(2).await, TestRegistry::connect().await);
     let records = (1..=3).map(|version| registry.record(canonical_event("o-1", version)));
