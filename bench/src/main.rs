@@ -2,12 +2,19 @@
 
 mod circumstances;
 mod figures;
+mod history;
+mod http_client;
 mod index_set;
 mod ingest;
+mod latency;
 mod limits;
+mod pages;
+mod percentile;
 mod preload;
 mod process;
+mod replay;
 mod scale;
+mod store_filled;
 mod table;
 mod wal;
 mod workload;
@@ -50,6 +57,12 @@ pub(crate) struct Options {
 pub(crate) enum Stage {
     /// Bars 1, 1b, 3, 4, 9: what the product takes in from a preloaded topic.
     Ingest,
+    /// Bars 7 and 8: histories, and pages far from the first.
+    Query,
+    /// Bar 5: everything as JSON lines over HTTP.
+    Replay,
+    /// Bar 6: from a producer's send to a row that a query finds.
+    Latency,
     /// Bar 3b: ingest as the store grows to ten million events, with v7 and with v4 ids.
     Scale,
     /// Everything, in one run.
@@ -80,6 +93,16 @@ async fn measure(options: &Options) -> Result<Run> {
     let stage = options.stage;
     if stage.includes(Stage::Ingest) {
         ingest::measure(options, &mut run).await?;
+    }
+    if stage.includes(Stage::Query) {
+        history::measure(options, &mut run).await?;
+        pages::measure(options, &mut run).await?;
+    }
+    if stage.includes(Stage::Replay) {
+        replay::measure(options, &mut run).await?;
+    }
+    if stage.includes(Stage::Latency) {
+        latency::measure(options, &mut run).await?;
     }
     if stage.includes(Stage::Scale) {
         scale::measure(options, &mut run).await?;

@@ -201,11 +201,10 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().expect("a bound listener has an address")
 }
 
-/// A binary of this workspace, built into the folder that this test was built into.
+/// A binary of this workspace: in the folder `AUDIT_TEST_BIN` when it is set, else in the one that this test was built
+/// into.
 pub fn binary_path(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test is a file");
-    // target/debug/deps/<test>: the binaries are one above.
-    let folder = test.ancestors().nth(2).map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    let folder = std::env::var_os("AUDIT_TEST_BIN").map_or_else(own_folder, PathBuf::from);
     let binary = folder.join(name);
     assert!(
         binary.is_file(),
@@ -213,6 +212,12 @@ pub fn binary_path(name: &str) -> PathBuf {
         binary.display()
     );
     binary
+}
+
+fn own_folder() -> PathBuf {
+    let test = std::env::current_exe().expect("a test is a file");
+    // target/debug/deps/<test>: the binaries are one above.
+    test.ancestors().nth(2).map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 fn sum_of(exposition: &str, name: &str) -> f64 {

@@ -1,6 +1,7 @@
 //! cargo xtask: the local stack, the tests, the benchmarks.
 
 mod account;
+mod bench_command;
 mod console;
 mod detach;
 mod dist;
@@ -61,6 +62,8 @@ enum Task {
     Provision,
     /// Starts only the servers that the tests use, and prints the variables that lead to them.
     Servers(servers_command::Options),
+    /// Measures the product on servers of its own: every bar, its limits, its peer.
+    Bench(bench_command::Options),
 }
 
 fn main() -> ExitCode {
@@ -75,7 +78,8 @@ fn main() -> ExitCode {
         Task::Provision => {
             servers::prepare(&mut Stack::locate(Kind::Test), &console).map(|_| ExitCode::SUCCESS)
         }
-        Task::Servers(options) => servers_command::run(&options, console),
+        Task::Servers(options) => servers_command::run(&options, Kind::Test, console),
+        Task::Bench(options) => bench_command::run(&options, console),
     };
     match outcome {
         Ok(code) => code,

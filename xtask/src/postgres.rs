@@ -75,7 +75,8 @@ impl Postgres {
             account: stack.account.clone(),
             // SIGINT: "fast shutdown", which ends sessions instead of waiting for them.
             stop: Signal::SIGINT,
-            stop_within: Duration::from_secs(20),
+            // The last checkpoint writes what the buffers hold.
+            stop_within: Duration::from_secs(if stack.kind == Kind::Bench { 60 } else { 20 }),
             probe: Probe::Postgres { pg_isready: bin.join("pg_isready"), port: self.port },
             tier: 0,
         })
@@ -171,28 +172,44 @@ fn bin_for(data: &Path, newest: &Path) -> Result<PathBuf> {
 
 /// The settings that differ from PostgreSQL's own defaults.
 fn settings(kind: Kind, port: u16, memory_bytes: u64) -> Vec<String> {
-    const MB: u64 = 1 << 20;
-    let wanted_mb = match kind {
-        Kind::Up => 1024,
-        Kind::Test => 256,
-    };
-    let buffers_mb = wanted_mb.min(memory_bytes / 8 / MB).max(32);
-    vec![
+    let mut settings = vec![
         format!("port={port}"),
         "listen_addresses=127.0.0.1".to_owned(),
         // No socket file: its path would be too long below a deep checkout.
         "unix_socket_directories=".to_owned(),
         "max_connections=300".to_owned(),
-        format!("shared_buffers={buffers_mb}MB"),
-        "max_wal_size=4GB".to_owned(),
+        format!("shared_buffers={}MB", buffers_mb(kind, memory_bytes)),
         "wal_compression=lz4".to_owned(),
-        "checkpoint_timeout=15min".to_owned(),
         "password_encryption=scram-sha-256".to_owned(),
         "timezone=UTC".to_owned(),
         "log_timezone=UTC".to_owned(),
         "log_line_prefix=%m [%p] %a %u@%d ".to_owned(),
         "cluster_name=audit-stack".to_owned(),
-    ]
+    ];
+    let of_kind: &[&str] = match kind {
+        Kind::Up | Kind::Test => &["max_wal_size=4GB", "checkpoint_timeout=15min"],
+        // No checkpoint inside a round but the one that is asked for; commit times tell a round's beginning and end.
+        Kind::Bench => &[
+            "max_wal_size=16GB",
+            // Segments are recycled: making new ones is no part of a round.
+            "min_wal_size=4GB",
+            "checkpoint_timeout=30min",
+            "track_commit_timestamp=on",
+        ],
+    };
+    settings.extend(of_kind.iter().map(|setting| (*setting).to_owned()));
+    settings
+}
+
+/// What is wanted, within what the machine can spare.
+fn buffers_mb(kind: Kind, memory_bytes: u64) -> u64 {
+    const MB: u64 = 1 << 20;
+    let (wanted, share) = match kind {
+        Kind::Up => (1024, 8),
+        Kind::Test => (256, 8),
+        Kind::Bench => (4096, 4),
+    };
+    wanted.min(memory_bytes / share / MB).max(32)
 }
 
 /// The machine's memory; 4 GiB when it cannot be told.
@@ -214,6 +231,8 @@ mod tests {
         assert!(has(Kind::Test, 24 << 30, "shared_buffers=256MB"));
         assert!(has(Kind::Up, 2 << 30, "shared_buffers=256MB"));
         assert!(has(Kind::Up, 0, "shared_buffers=32MB"));
+        assert!(has(Kind::Bench, 24 << 30, "shared_buffers=4096MB"));
+        assert!(has(Kind::Bench, 8 << 30, "shared_buffers=2048MB"));
     }
 
     #[test]

@@ -91,8 +91,8 @@ pub(crate) fn start(
     Ok(Servers { postgres, kafka: format!("127.0.0.1:{}", kafka.port), registry: registry.url() })
 }
 
-/// The variables by which the tests find their servers.
-pub(crate) fn test_environment(servers: &Servers) -> Vec<(String, String)> {
+/// The variables by which the tests and the benchmark find their servers.
+pub(crate) fn environment(servers: &Servers) -> Vec<(String, String)> {
     vec![
         ("AUDIT_TEST_POSTGRES".to_owned(), servers.postgres.url("postgres")),
         ("AUDIT_TEST_KAFKA".to_owned(), servers.kafka.clone()),

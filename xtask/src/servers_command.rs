@@ -1,4 +1,5 @@
-//! `cargo xtask servers`: the test servers alone, for a person or a tool that runs tests by hand.
+//! `cargo xtask servers`, `cargo xtask bench servers`: servers alone, for a person or a tool that runs tests or
+//! measurements by hand.
 
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use crate::lock::{self, Attempt, Lock};
 use crate::servers::{self, PORTS, SECRETS};
 use crate::stack::{Kind, Stack};
 use crate::supervisor::Supervisor;
-use crate::{detach, dist, status};
+use crate::{bench_command, detach, dist, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -26,43 +27,52 @@ pub(crate) struct Options {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Stops the test servers; their data stays.
+    /// Stops the servers; their data stays.
     Down,
 }
 
-/// Runs the command.
-pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
-    let stack = Stack::locate(Kind::Test);
+/// Which servers, as their messages name them, and the command that is about them.
+fn words(kind: Kind) -> (&'static str, &'static [&'static str]) {
+    match kind {
+        Kind::Up => ("servers", &["up"]),
+        Kind::Test => ("test servers", &["servers"]),
+        Kind::Bench => ("servers to measure", &["bench", "servers"]),
+    }
+}
+
+/// Runs the command for the servers of this kind.
+pub(crate) fn run(options: &Options, kind: Kind, console: Console) -> Result<ExitCode> {
+    let stack = Stack::locate(kind);
+    let (servers, command) = words(kind);
     if matches!(options.action, Some(Action::Down)) {
-        let was_running = detach::stop(&stack, &console)?;
-        console.step(if was_running {
-            "the test servers are stopped"
+        console.step(&if detach::stop(&stack, &console)? {
+            format!("the {servers} are stopped")
         } else {
-            "no test servers were running"
+            format!("no {servers} were running")
         });
         return Ok(ExitCode::SUCCESS);
     }
     if options.in_background {
         detach::leave_terminal()?;
-        return foreground(console);
+        return foreground(kind, console);
     }
     if options.detach {
         if let Some(pid) = lock::holder(&stack.lock())? {
-            console.step(&format!("the test servers are running already (supervisor's pid {pid})"));
+            console.step(&format!("the {servers} are running already (supervisor's pid {pid})"));
         } else {
             // Here, not in the background: sudo may have to ask for a password.
             let mut stack = stack;
             servers::prepare(&mut stack, &console)?;
-            detach::start(&stack, &["servers"])?;
+            detach::start(&stack, command)?;
         }
-        print_environment(&servers::read_environment(&Stack::locate(Kind::Test))?);
+        print_environment(&servers::read_environment(&Stack::locate(kind))?);
         return Ok(ExitCode::SUCCESS);
     }
-    foreground(console)
+    foreground(kind, console)
 }
 
-fn foreground(console: Console) -> Result<ExitCode> {
-    let mut stack = Stack::locate(Kind::Test);
+fn foreground(kind: Kind, console: Console) -> Result<ExitCode> {
+    let mut stack = Stack::locate(kind);
     let java = servers::prepare(&mut stack, &console)?;
     let _lock = take(&stack)?;
     let mut supervisor = Supervisor::new(&stack, console)?;
@@ -75,7 +85,7 @@ fn foreground(console: Console) -> Result<ExitCode> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-/// Starts the test servers and gives back the variables that lead to them.
+/// Starts the servers and gives back the variables that lead to them.
 pub(crate) fn start(
     stack: &Stack,
     java: &dist::Java,
@@ -84,18 +94,25 @@ pub(crate) fn start(
 ) -> Result<Vec<(String, String)>> {
     let kept = servers::keep(stack, &PORTS, &SECRETS, &console)?;
     let servers = servers::start(stack, &kept, java, supervisor, &console)?;
-    let environment = servers::test_environment(&servers);
+    let mut environment = servers::environment(&servers);
+    if stack.kind == Kind::Bench {
+        environment.extend(bench_command::folders(stack, java)?);
+    }
     servers::write_environment(stack, &environment)?;
     Ok(environment)
 }
 
 /// Takes the stack, or says who has it.
-fn take(stack: &Stack) -> Result<Lock> {
+pub(crate) fn take(stack: &Stack) -> Result<Lock> {
     match lock::try_take(&stack.lock())? {
         Attempt::Taken(lock) => Ok(lock),
-        Attempt::HeldBy(pid) => bail!(
-            "the test servers are running already (supervisor's pid {pid}): cargo xtask servers down stops them"
-        ),
+        Attempt::HeldBy(pid) => {
+            let (servers, command) = words(stack.kind);
+            bail!(
+                "the {servers} are running already (supervisor's pid {pid}): cargo xtask {} down stops them",
+                command.join(" ")
+            )
+        }
     }
 }
 

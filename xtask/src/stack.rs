@@ -1,4 +1,4 @@
-//! Where everything of the local stack lives: `.stack/dist` (downloads, shared), `.stack/up` and `.stack/test`.
+//! Where everything of the local stack lives: `.stack/dist` (downloads, shared), `.stack/up`, `.stack/test`, `.stack/bench`.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
@@ -11,13 +11,15 @@ use crate::account::Account;
 /// Names the stack that `up`, `status` and `down` are about, for tests that kill what runs: `e2e` is `.stack/e2e`.
 const NAME_VARIABLE: &str = "XTASK_STACK";
 
-/// Which of the two stacks: each has its own ports, data and lock.
+/// Which of the stacks: each has its own ports, data and lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// The one a person uses: `cargo xtask up`.
     Up,
     /// The servers that the tests run against.
     Test,
+    /// The servers that are measured; their data stays, since the workloads' topics are made once.
+    Bench,
 }
 
 /// The folders of one stack, and the account that its servers run as.
@@ -25,7 +27,7 @@ pub(crate) enum Kind {
 pub(crate) struct Stack {
     /// The project's root: the folder of the workspace's `Cargo.toml`.
     pub(crate) project: PathBuf,
-    /// The downloaded servers, shared by both stacks.
+    /// The downloaded servers, shared by all stacks.
     pub(crate) dist: PathBuf,
     /// This stack's own folder.
     pub(crate) dir: PathBuf,
@@ -50,6 +52,7 @@ impl Stack {
         let name = match kind {
             Kind::Up => "up",
             Kind::Test => "test",
+            Kind::Bench => "bench",
         };
         Self { dist: stack.join("dist"), dir: stack.join(name), project, kind, account: None }
     }
@@ -59,8 +62,9 @@ impl Stack {
         let stack = Self::locate(Kind::Up);
         let Ok(name) = std::env::var(NAME_VARIABLE) else { return Ok(stack) };
         let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || !name.chars().all(is_word) || ["dist", "test"].contains(&name.as_str()) {
-            bail!("{NAME_VARIABLE}={name}: a name has a-z, 0-9 and -, and is not dist or test");
+        if name.is_empty() || !name.chars().all(is_word) || ["bench", "dist", "test"].contains(&name.as_str())
+        {
+            bail!("{NAME_VARIABLE}={name}: a name has a-z, 0-9 and -, and is not bench, dist or test");
         }
         Ok(Self { dir: stack.dir.with_file_name(name), ..stack })
     }
