@@ -9,10 +9,12 @@ mod ingest;
 mod latency;
 mod limits;
 mod pages;
+mod peer;
 mod percentile;
 mod preload;
 mod process;
 mod replay;
+mod report;
 mod scale;
 mod store_filled;
 mod table;
@@ -41,6 +43,9 @@ pub(crate) struct Options {
     /// Print the whole result as JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write the report under docs/benchmarks too, over the one before.
+    #[arg(long)]
+    pub(crate) report: bool,
     /// Events of the workload; each stage has its own number unless said.
     #[arg(long)]
     pub(crate) events: Option<u64>,
@@ -57,6 +62,8 @@ pub(crate) struct Options {
 pub(crate) enum Stage {
     /// Bars 1, 1b, 3, 4, 9: what the product takes in from a preloaded topic.
     Ingest,
+    /// Bar 2: the product beside Kafka Connect with a JDBC sink.
+    Peer,
     /// Bars 7 and 8: histories, and pages far from the first.
     Query,
     /// Bar 5: everything as JSON lines over HTTP.
@@ -79,6 +86,9 @@ fn main() -> Result<ExitCode> {
     let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let run = runtime.block_on(measure(&options))?;
+    if options.report {
+        eprintln!("the report is {}", report::write(&run, &report::folder())?.display());
+    }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&run)?);
     } else {
@@ -93,6 +103,9 @@ async fn measure(options: &Options) -> Result<Run> {
     let stage = options.stage;
     if stage.includes(Stage::Ingest) {
         ingest::measure(options, &mut run).await?;
+    }
+    if stage.includes(Stage::Peer) {
+        peer::measure(options, &mut run).await?;
     }
     if stage.includes(Stage::Query) {
         history::measure(options, &mut run).await?;
