@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 /// The measured values of one thing, one a round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What was measured, such as `ingest rate, standard set, v7 ids`.
-    pub what: String,
+    pub(crate) what: String,
     /// Its unit, such as `events/s`, `µs/event`, `B/event`, `ms`, `ratio`.
-    pub unit: String,
+    pub(crate) unit: String,
     /// One value a round, in the order of the rounds.
-    pub values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
 }
 
 impl Figure {
     /// A figure without values yet.
-    pub fn new(what: impl Into<String>, unit: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>, unit: impl Into<String>) -> Self {
         Self { what: what.into(), unit: unit.into(), values: Vec::new() }
     }
 
     /// The middle value; of an even number the mean of the two in the middle. NaN without values.
-    pub fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.values.clone();
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
@@ -34,7 +34,7 @@ impl Figure {
     }
 
     /// The least and the greatest value.
-    pub fn range(&self) -> (f64, f64) {
+    pub(crate) fn range(&self) -> (f64, f64) {
         let least = self.values.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         (least, greatest)
@@ -44,7 +44,7 @@ impl Figure {
 /// Which side of its bounds a bar's value has to be on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Bound {
+pub(crate) enum Bound {
     /// The value must not be less than `start`.
     AtLeast,
     /// The value must not be more than `start`.
@@ -52,87 +52,102 @@ pub enum Bound {
 }
 
 /// One bar of architecture.md, measured.
+#[expect(clippy::struct_field_names, reason = "the field's name in the JSON is a requirement")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Bar {
+pub(crate) struct Bar {
     /// Its number in architecture.md, such as `1`, `1b`, `3b`; several lines may share one.
-    pub bar: String,
+    pub(crate) bar: String,
     /// What is compared, such as `ingest ÷ bare COPY, standard set`.
-    pub what: String,
+    pub(crate) what: String,
     /// The measured value (a median over rounds, unless `what` says else).
-    pub value: f64,
+    pub(crate) value: f64,
     /// Where the bar starts: this holds or the run fails.
-    pub start: f64,
+    pub(crate) start: f64,
     /// What is worth reaching.
-    pub reach: f64,
+    pub(crate) reach: f64,
     /// On which side.
-    pub bound: Bound,
+    pub(crate) bound: Bound,
     /// Whether the value keeps `start`. A bar that is only published holds always.
-    pub holds: bool,
+    pub(crate) holds: bool,
 }
 
 impl Bar {
     /// A bar whose value must be at least `start`.
-    pub fn at_least(bar: &str, what: &str, value: f64, start: f64, reach: f64) -> Self {
-        Self { bar: bar.to_owned(), what: what.to_owned(), value, start, reach, bound: Bound::AtLeast, holds: value >= start }
+    pub(crate) fn at_least(bar: &str, what: &str, value: f64, start: f64, reach: f64) -> Self {
+        Self {
+            bar: bar.to_owned(),
+            what: what.to_owned(),
+            value,
+            start,
+            reach,
+            bound: Bound::AtLeast,
+            holds: value >= start,
+        }
     }
 
     /// A bar whose value must be at most `start`.
-    pub fn at_most(bar: &str, what: &str, value: f64, start: f64, reach: f64) -> Self {
-        Self { bar: bar.to_owned(), what: what.to_owned(), value, start, reach, bound: Bound::AtMost, holds: value <= start }
+    pub(crate) fn at_most(bar: &str, what: &str, value: f64, start: f64, reach: f64) -> Self {
+        Self {
+            bar: bar.to_owned(),
+            what: what.to_owned(),
+            value,
+            start,
+            reach,
+            bound: Bound::AtMost,
+            holds: value <= start,
+        }
     }
 
     /// The same, published and never a failure (bar 6).
-    pub fn published(self) -> Self {
+    pub(crate) fn published(self) -> Self {
         Self { holds: true, ..self }
     }
 }
 
 /// A curve for the report: one line of a plot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Curve {
+pub(crate) struct Curve {
     /// The plot that it belongs to, such as `ingest rate as the store grows`.
-    pub plot: String,
+    pub(crate) plot: String,
     /// Its name in the legend.
-    pub name: String,
+    pub(crate) name: String,
     /// The horizontal axis, such as `events stored`.
-    pub x_axis: String,
+    pub(crate) x_axis: String,
     /// The vertical axis, such as `events/s`.
-    pub y_axis: String,
+    pub(crate) y_axis: String,
     /// The points.
-    pub points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 /// Everything that a run has to say; the JSON of `--json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Run {
+pub(crate) struct Run {
     /// Machine, commit, versions, settings, workload: name → value.
-    pub circumstances: BTreeMap<String, String>,
+    pub(crate) circumstances: BTreeMap<String, String>,
     /// The bars.
-    pub bars: Vec<Bar>,
+    pub(crate) bars: Vec<Bar>,
     /// Everything measured.
-    pub figures: Vec<Figure>,
+    pub(crate) figures: Vec<Figure>,
     /// Lines to plot.
-    pub curves: Vec<Curve>,
+    pub(crate) curves: Vec<Curve>,
     /// What a reader must know, such as what was skipped and why.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Run {
     /// Keeps a round's value of a figure, made on its first value; gives it back.
-    pub fn add(&mut self, what: &str, unit: &str, value: f64) -> f64 {
-        let figure = match self.figures.iter_mut().position(|figure| figure.what == what) {
-            Some(known) => &mut self.figures[known],
-            None => {
-                self.figures.push(Figure::new(what, unit));
-                self.figures.last_mut().expect("just pushed")
-            }
-        };
-        figure.values.push(value);
+    pub(crate) fn add(&mut self, what: &str, unit: &str, value: f64) -> f64 {
+        let known = self.figures.iter().position(|figure| figure.what == what);
+        let place = known.unwrap_or_else(|| {
+            self.figures.push(Figure::new(what, unit));
+            self.figures.len() - 1
+        });
+        self.figures[place].values.push(value);
         value
     }
 
     /// The median of a figure; NaN when it was not measured.
-    pub fn median(&self, what: &str) -> f64 {
+    pub(crate) fn median(&self, what: &str) -> f64 {
         self.figures.iter().find(|figure| figure.what == what).map_or(f64::NAN, Figure::median)
     }
 }

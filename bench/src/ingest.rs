@@ -58,7 +58,7 @@ async fn one_round(
     run: &mut Run,
 ) -> Result<Copied> {
     let store = drain(workload, topic, IndexSet::Standard).await?;
-    let standard = store.drained;
+    let standard = store.drained.clone();
     if bases.taken.is_none() {
         let bare = bare_copy::take_out(&store.client, folder).await?;
         bases.taken = Some((bare, document_003::take_out(&store.client, folder).await?));
@@ -70,8 +70,8 @@ async fn one_round(
     let document = document_003::measure(document).await?;
     add_copy("bare COPY", &bare, run);
     add_copy("COPY into document 003's table", &document, run);
-    for (set, drained) in [(IndexSet::Standard, standard), (IndexSet::Essential, essential)] {
-        add_drained(set, workload.ids, &drained, &bare, run);
+    for (set, drained) in [(IndexSet::Standard, &standard), (IndexSet::Essential, &essential)] {
+        add_drained(set, workload.ids, drained, &bare, run);
     }
     run.add("ingest ÷ COPY into document 003's table", "ratio", standard.rate() / document.rate());
     Ok(bare)
@@ -102,7 +102,10 @@ fn add_drained(set: IndexSet, ids: Ids, drained: &Drained, bare: &Copied, run: &
     add("backend CPU", "µs/event", drained.each(drained.backend_micros));
     add("WAL", "B/event", drained.each(drained.wal_bytes));
     add("WAL ÷ bare COPY", "ratio", drained.each(drained.wal_bytes) / bare.each(bare.wal_bytes));
-    add("index bytes", "B/event", drained.each(drained.index_bytes));
+    add("index bytes", "B/event", drained.each(drained.index_bytes()));
+    for (index, bytes) in &drained.indexes {
+        add(&format!("bytes of {index}"), "B/event", drained.each(*bytes));
+    }
     add("peak resident memory", "MB", drained.peak_resident as f64 / 1e6);
     add("batch roots ÷ WAL", "%", 100.0 * drained.root_bytes as f64 / drained.wal_bytes as f64);
 }

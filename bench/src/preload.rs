@@ -24,8 +24,6 @@ pub(crate) struct Topic {
     pub(crate) name: String,
     /// The end offset of each partition.
     pub(crate) ends: Vec<i64>,
-    /// The registry's id of the canonical schema, which frames every record.
-    pub(crate) schema_id: u32,
 }
 
 impl Topic {
@@ -40,16 +38,17 @@ pub(crate) async fn preloaded(workload: &Workload) -> Result<Topic> {
     let name = workload.topic();
     let schema_id = TestRegistry::connect().await.canonical_id();
     if let Some(ends) = end_offsets(&name)? {
-        let topic = Topic { name: name.clone(), ends, schema_id };
+        let topic = Topic { name: name.clone(), ends };
         if topic.records() == workload.events {
             return Ok(topic);
         }
         delete(&name).await?;
     }
+    delete_outdated().await?;
     create(&name).await?;
     produce(workload, &name, schema_id).await?;
     let ends = end_offsets(&name)?.context("the topic that was just produced is gone")?;
-    let topic = Topic { name, ends, schema_id };
+    let topic = Topic { name, ends };
     ensure!(
         topic.records() == workload.events,
         "{} holds {} records, not {}",
@@ -101,6 +100,19 @@ pub(crate) async fn delete(name: &str) -> Result<()> {
         deleted.map_err(|(topic, code)| anyhow::anyhow!("deleting {topic}: {code}"))?;
     }
     until("it is gone", || Ok(end_offsets(name)?.is_none())).await
+}
+
+/// Topics of older generators only take room.
+async fn delete_outdated() -> Result<()> {
+    let names: Vec<String> = {
+        let consumer: BaseConsumer = client_config()?.create()?;
+        let metadata = consumer.fetch_metadata(None, ANSWER).context("asking Kafka for its topics")?;
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+    };
+    for name in names.iter().filter(|name| Workload::is_outdated(name)) {
+        delete(name).await?;
+    }
+    Ok(())
 }
 
 /// The end offsets of a topic; `None` when there is no such topic.

@@ -28,7 +28,11 @@ pub(crate) async fn measure(options: &Options, run: &mut Run) -> Result<()> {
         let growth = Growth::read(&store.client).await?;
         let whole = store.drained;
         run.add(&format!("scale, {} ids: WAL", ids.name()), "B/event", whole.each(whole.wal_bytes));
-        run.add(&format!("scale, {} ids: index bytes", ids.name()), "B/event", whole.each(whole.index_bytes));
+        run.add(
+            &format!("scale, {} ids: index bytes", ids.name()),
+            "B/event",
+            whole.each(whole.index_bytes()),
+        );
         run.add(
             &format!("scale, {} ids: ingestor CPU", ids.name()),
             "µs/event",

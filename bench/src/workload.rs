@@ -25,7 +25,10 @@ pub(crate) use plan::Kind;
 use plan::Plan;
 
 /// The generator's version: part of every topic's name, so that a topic never holds what an older generator made.
-const GENERATION: u32 = 1;
+const GENERATION: u32 = 2;
+
+/// How the names of all kept topics begin.
+const FAMILY: &str = "audit-zipf-v1.";
 
 /// The first moment after the events: 2026-01-01T00:00:00Z, in microseconds since 1970.
 const END_MICROS: i64 = 1_767_225_600_000_000;
@@ -121,7 +124,17 @@ impl Workload {
             Faults::Standard => "faults",
             Faults::None => "clean",
         };
-        format!("audit-zipf-v1.g{GENERATION}.{}.{}.{}m.{faults}", self.events, self.ids.name(), self.months)
+        let current = Self::topics_of_this_generation();
+        format!("{current}{}.{}.{}m.{faults}", self.events, self.ids.name(), self.months)
+    }
+
+    /// Whether a topic was made by another version of the generator: nobody will ask for it again.
+    pub(crate) fn is_outdated(topic: &str) -> bool {
+        topic.starts_with(FAMILY) && !topic.starts_with(&Self::topics_of_this_generation())
+    }
+
+    fn topics_of_this_generation() -> String {
+        format!("{FAMILY}g{GENERATION}.")
     }
 
     /// What will have become of all records in the end.

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const STALLED: Duration = Duration::from_mins(2);
 
 /// What one drain took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Drained {
     /// Rows of `audit.events`.
     pub(crate) stored: u64,
@@ -33,8 +33,9 @@ pub(crate) struct Drained {
     pub(crate) peak_resident: u64,
     /// Write-ahead log of all of it, partitions made on the way included.
     pub(crate) wal_bytes: u64,
-    /// Every index of events and ids, and the heap of the ids, which is an index in all but name.
-    pub(crate) index_bytes: u64,
+    /// The bytes of every index of events and ids over all partitions, and of the heap of the ids, which is an index in
+    /// all but name.
+    pub(crate) indexes: Vec<(String, u64)>,
     /// Bytes of the batch roots as they are stored.
     pub(crate) root_bytes: u64,
 }
@@ -44,6 +45,11 @@ impl Drained {
     /// Events a second.
     pub(crate) fn rate(&self) -> f64 {
         self.stored as f64 / self.seconds
+    }
+
+    /// All indexes together.
+    pub(crate) fn index_bytes(&self) -> u64 {
+        self.indexes.iter().map(|(_, bytes)| bytes).sum()
     }
 
     /// A total, per stored event.
@@ -123,13 +129,17 @@ async fn until_read(
 
 /// What the store itself knows about the drain.
 async fn read_back(client: &Client) -> Result<Drained> {
-    let row = client.query_one(include_str!("drain.sql"), &[]).await?;
-    let count = |column: &str| row.get::<_, i64>(column).unsigned_abs();
+    const APPENDS: &str = "
+        select sum(stored)::bigint as stored, sum(pg_column_size(batch_root))::bigint as root_bytes,
+               extract(epoch from max(pg_xact_commit_timestamp(xmin)) - min(recorded_at))::float8 as seconds
+        from audit.appends";
+    let row = client.query_one(APPENDS, &[]).await?;
+    let indexes = client.query(include_str!("index_bytes.sql"), &[]).await?;
     Ok(Drained {
-        stored: count("stored"),
+        stored: row.get::<_, i64>("stored").unsigned_abs(),
         seconds: row.get("seconds"),
-        index_bytes: count("index_bytes"),
-        root_bytes: count("root_bytes"),
+        root_bytes: row.get::<_, i64>("root_bytes").unsigned_abs(),
+        indexes: indexes.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect(),
         ingestor_micros: 0,
         backend_micros: 0,
         peak_resident: 0,

@@ -70,7 +70,7 @@ pub(super) fn text(number: u64, aggregate: u32, chance: &mut Chance) -> String {
         chance.pick(&["CHF", "DKK", "EUR", "NOK"]),
         chance.pick(&["basel-2", "bergen-1", "cork-4", "turin-1"]),
     );
-    let spare = chance.below(22);
+    let spare = chance.below(26);
     words(&mut text, 3 + spare, chance);
     if Chance::of(number, "document").below(200) == 0 {
         text.push_str("\",\"document\":\"");
@@ -84,7 +84,7 @@ pub(super) fn text(number: u64, aggregate: u32, chance: &mut Chance) -> String {
 fn client(text: &mut String, aggregate: u32, chance: &mut Chance) {
     let _ = write!(
         text,
-        "{{\"client\":{{\"address\":\"10.{}.{}.{}\",\"program\":\"{}/{}.{}\"}},\"call\":{{\"id\":\"{:016x}\",\"verb\":\"{}\",\"path\":\"/{}s/{aggregate:07}\"}},\"changes\":{{",
+        "{{\"client\":{{\"address\":\"10.{}.{}.{}\",\"program\":\"{}/{}.{}\"}},\"call\":{{\"id\":\"{:016x}\",\"verb\":\"{}\",\"path\":\"/{}s/{aggregate:07}\"}},\"session\":{{\"id\":\"{:016x}\",\"step\":{}}},\"changes\":{{",
         chance.below(32),
         chance.below(256),
         chance.below(256),
@@ -94,6 +94,8 @@ fn client(text: &mut String, aggregate: u32, chance: &mut Chance) {
         chance.next(),
         chance.pick(&["DELETE", "PATCH", "POST", "PUT"]),
         aggregate_type(aggregate),
+        chance.next(),
+        chance.below(90),
     );
 }
 

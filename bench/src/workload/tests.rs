@@ -20,7 +20,10 @@ fn records_are_pinned() {
         hash.update(&record.key);
         hash.update(&record.value);
     }
-    assert_eq!(hex::encode(hash.finalize()), "");
+    assert_eq!(
+        hex::encode(hash.finalize()),
+        "01e4efffb220d5b28d3ffbacfcec3239c8d2c999b9d0f99915d48ed92d25cf35"
+    );
 }
 
 #[test]
@@ -154,6 +157,9 @@ fn a_topic_is_named_after_all_that_its_records_depend_on() {
     .map(Workload::topic)
     .collect();
     assert_eq!(names.len(), 5);
+    assert!(!Workload::is_outdated(&small().topic()));
+    assert!(Workload::is_outdated("audit-zipf-v1.g0.20000.v7.12m.faults"));
+    assert!(!Workload::is_outdated("audit.events"));
 }
 
 fn rendered(metadata: &BTreeMap<String, String>) -> usize {
