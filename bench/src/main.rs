@@ -21,11 +21,13 @@ mod table;
 mod wal;
 mod workload;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
+use futures::FutureExt;
 
 use figures::Run;
 use workload::Ids;
@@ -85,7 +87,7 @@ impl Stage {
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let run = runtime.block_on(measure(&options))?;
+    let (run, is_complete) = runtime.block_on(measure(&options))?;
     if options.report {
         eprintln!("the report is {}", report::write(&run, &report::folder())?.display());
     }
@@ -94,33 +96,46 @@ fn main() -> Result<ExitCode> {
     } else {
         print!("{}", table::render(&run));
     }
-    Ok(if run.bars.iter().all(|bar| bar.holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let holds = is_complete && run.bars.iter().all(|bar| bar.holds);
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Every stage takes the options and adds to the run.
-async fn measure(options: &Options) -> Result<Run> {
+/// Every stage takes the options and adds to the run; whether all of them came to their end.
+async fn measure(options: &Options) -> Result<(Run, bool)> {
     let mut run = Run { circumstances: circumstances::read().await?, ..Run::default() };
-    let stage = options.stage;
-    if stage.includes(Stage::Ingest) {
-        ingest::measure(options, &mut run).await?;
+    let mut failures = Vec::new();
+    let stages = [Stage::Ingest, Stage::Peer, Stage::Query, Stage::Replay, Stage::Latency, Stage::Scale];
+    for stage in stages.into_iter().filter(|stage| options.stage.includes(*stage)) {
+        // A stage may fail or, where a server does not answer a set-up, panic: an hour of the others must not go with it.
+        let outcome = AssertUnwindSafe(measure_stage(stage, options, &mut run)).catch_unwind().await;
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failures.push(format!("{stage:?} failed: {error:#}")),
+            Err(_) => failures.push(format!("{stage:?} panicked; what it said is on standard error")),
+        }
     }
-    if stage.includes(Stage::Peer) {
-        peer::measure(options, &mut run).await?;
+    for failure in &failures {
+        eprintln!("{failure}");
     }
-    if stage.includes(Stage::Query) {
-        history::measure(options, &mut run).await?;
-        pages::measure(options, &mut run).await?;
+    let is_complete = failures.is_empty();
+    run.notes.extend(failures);
+    Ok((run, is_complete))
+}
+
+async fn measure_stage(stage: Stage, options: &Options, run: &mut Run) -> Result<()> {
+    match stage {
+        Stage::Ingest => ingest::measure(options, run).await,
+        Stage::Peer => peer::measure(options, run).await,
+        Stage::Query => {
+            history::measure(options, run).await?;
+            pages::measure(options, run).await
+        }
+        Stage::Replay => replay::measure(options, run).await,
+        Stage::Latency => latency::measure(options, run).await,
+        Stage::Scale => scale::measure(options, run).await,
+        // Not one of the stages but their sum.
+        Stage::All => Ok(()),
     }
-    if stage.includes(Stage::Replay) {
-        replay::measure(options, &mut run).await?;
-    }
-    if stage.includes(Stage::Latency) {
-        latency::measure(options, &mut run).await?;
-    }
-    if stage.includes(Stage::Scale) {
-        scale::measure(options, &mut run).await?;
-    }
-    Ok(run)
 }
 
 /// The folder for what is made on the way, given by `cargo xtask bench`.

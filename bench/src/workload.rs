@@ -25,7 +25,7 @@ pub(crate) use plan::Kind;
 use plan::Plan;
 
 /// The generator's version: part of every topic's name, so that a topic never holds what an older generator made.
-const GENERATION: u32 = 2;
+const GENERATION: u32 = 3;
 
 /// How the names of all kept topics begin.
 const FAMILY: &str = "audit-zipf-v1.";
@@ -224,14 +224,14 @@ impl Workload {
         Uuid::from_u64_pair(chance.next(), chance.next())
     }
 
-    /// The event that caused event `number`: its predecessor in the correlation, in half of all records.
+    /// The event that caused event `number`: the first of its correlation, in half of all records.
     fn causation(&self, number: u64) -> Option<Uuid> {
         let block = number - number % CORRELATION_BLOCK;
         let first_seat = seat(number) / CORRELATED * CORRELATED;
-        let others = (first_seat..first_seat + CORRELATED).map(|seat| block + number_of(seat));
-        let predecessor = others.filter(|other| *other < number).max()?;
-        // Three of four have a predecessor: two of three of them name it.
-        (Chance::of(number, "causation").below(3) > 0).then(|| self.event_id(predecessor))
+        let members = (first_seat..first_seat + CORRELATED).map(|seat| block + number_of(seat));
+        let first = members.min().filter(|first| *first < number)?;
+        // Three of four have one before them: two of three of those name it.
+        (Chance::of(number, "causation").below(3) > 0).then(|| self.event_id(first))
     }
 
     fn metadata(&self, number: u64, aggregate: u32, actor: Actor) -> BTreeMap<String, String> {
