@@ -34,8 +34,9 @@ pub(crate) async fn measure(options: &Options, run: &mut Run) -> Result<()> {
     let store = filled(options.events.unwrap_or(RECORDS), MONTHS).await?;
     let reader = Reader::connect(&store.database.database_url(Role::Api), 1, "bench").await?;
     let row = DEEP.min(store.events / 2);
-    let cursor = at_row(&store, row).await?;
-    let lists = filters::lists(&store, row);
+    let (time, position) = at_row(&store, row).await?;
+    let cursor = PageKey::Time(time, position);
+    let lists = filters::lists(&store, row, time);
     for round in 0..options.rounds {
         for (name, filters) in &lists {
             eprintln!("pages, {name}, round {} of {}", round + 1, options.rounds);
@@ -82,13 +83,13 @@ async fn read(reader: &Reader, filter: &EventFilter, after: Option<PageKey>) -> 
     Ok(elapsed)
 }
 
-/// The key of the `row`th event of the whole store, newest first: the place where a page of everything would go on.
-async fn at_row(store: &FilledStore, row: u64) -> Result<PageKey> {
+/// When and where the `row`th event of the whole store happened, newest first: where a page of everything would go on.
+async fn at_row(store: &FilledStore, row: u64) -> Result<(Timestamp, Position)> {
     let client = store.database.connect(Role::Superuser).await;
     let statement = r#"select (extract(epoch from "timestamp") * 1000000)::bigint, log_id, "offset" from audit.events
         order by "timestamp" desc, log_id desc, "offset" desc offset $1 limit 1"#;
     let skipped = i64::try_from(row)? - 1;
     let found = client.query_opt(statement, &[&skipped]).await?.context("the store is smaller than that")?;
     let position = Position { log_id: found.get(1), offset: found.get(2) };
-    Ok(PageKey::Time(Timestamp::from_micros(found.get(0)), position))
+    Ok((Timestamp::from_micros(found.get(0)), position))
 }

@@ -8,8 +8,8 @@ use crate::store_filled::FilledStore;
 /// Different values of each filter.
 const VALUES: u64 = 100;
 
-/// Each list's name with filters of its kind. Every list has events behind the cursor that stands at `row`.
-pub(super) fn lists(store: &FilledStore, row: u64) -> Vec<(&'static str, Vec<EventFilter>)> {
+/// Each list's name with filters of its kind. Every list has events behind the cursor that stands at `row`, at this time.
+pub(super) fn lists(store: &FilledStore, row: u64, cursor: Timestamp) -> Vec<(&'static str, Vec<EventFilter>)> {
     let records = store.workload.events;
     let anywhere = store.sampled(0..records, VALUES, 0);
     // What an index without time finds may stand anywhere: take it from behind the cursor, or there is nothing to show.
@@ -34,7 +34,7 @@ pub(super) fn lists(store: &FilledStore, row: u64) -> Vec<(&'static str, Vec<Eve
     vec![
         ("no filter", vec![none()]),
         ("aggregate", behind.iter().map(aggregate).collect()),
-        ("time range", time_ranges(store, row)),
+        ("time range", time_ranges(store, cursor)),
         (
             "organisation",
             of("organizationId", |own| EventFilter { organization_id: vec![own], ..EventFilter::default() }),
@@ -45,16 +45,18 @@ pub(super) fn lists(store: &FilledStore, row: u64) -> Vec<(&'static str, Vec<Eve
     ]
 }
 
-/// Ranges of different lengths around the cursor's place.
-fn time_ranges(store: &FilledStore, row: u64) -> Vec<EventFilter> {
-    let records = store.workload.events;
-    let middle = records - row;
-    let at = |number: u64| Timestamp::from_micros(store.workload.micros(number.min(records - 1)));
-    let half = |nth: u64| middle.min(row) * (nth + 1) / (VALUES + 1);
-    let range = |half: u64| EventFilter {
-        from: Some(at(middle - half)),
-        to: Some(at(middle + half)),
-        ..EventFilter::default()
+/// Ranges of different lengths around the cursor's time, up to the whole store's.
+fn time_ranges(store: &FilledStore, cursor: Timestamp) -> Vec<EventFilter> {
+    let first = store.workload.micros(0);
+    let longest = (cursor.as_micros() - first).unsigned_abs();
+    let range = |nth: u64| {
+        let half = i64::try_from(longest * nth / VALUES).unwrap_or(i64::MAX);
+        let at = |micros: i64| Some(Timestamp::from_micros(micros));
+        EventFilter {
+            from: at(cursor.as_micros() - half),
+            to: at(cursor.as_micros() + half),
+            ..EventFilter::default()
+        }
     };
-    (0..VALUES).map(|nth| range(half(nth))).collect()
+    (1..=VALUES).map(range).collect()
 }
