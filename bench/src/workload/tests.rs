@@ -1,10 +1,13 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 use shared::avro::{CANONICAL_SCHEMA, WriterSchema};
-use shared::envelope::{Acceptance, accept};
+use shared::envelope::{Acceptance, Envelope, accept};
 use shared::json::ProtectedMarker;
 
+use uuid::Uuid;
+
+use super::event::{CORRELATION_BLOCK, aggregate_id, number_of, seat};
 use super::*;
 
 fn small() -> Workload {
