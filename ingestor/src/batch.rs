@@ -68,6 +68,7 @@ impl Batcher {
 
     async fn add_segment(&mut self, draft: &mut Draft, segment: Segment) {
         let Segment { assignment, items } = segment;
+        draft.span(&assignment).entries.reserve(items.len());
         let mut items = items.into_iter();
         while assignment.claim.accepts_more() {
             let Some(item) = items.next() else { return };

@@ -71,10 +71,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::consume::{budget::Budget, parcel::Gathering};
+    use crate::consume::{
+        budget::{Budget, Pool},
+        parcel::Gathering,
+    };
 
     fn parcel(count: usize, bytes: usize) -> Parcel {
-        let permit = Budget::new(1 << 20).take(0, Duration::ZERO).unwrap();
+        let permit = Budget::new(&Pool::new(1 << 20)).take(0, Duration::ZERO).unwrap();
         Parcel { count, bytes, ..Gathering::default().seal(permit) }
     }
 

@@ -22,7 +22,7 @@ use crate::{
     append::Appender,
     batch::Batcher,
     consume::{
-        budget::Budget,
+        budget::{Budget, Pool},
         client,
         context::GroupContext,
         poller::{Poller, Pulse},
@@ -85,7 +85,8 @@ impl Pipeline {
         let (commands, obeyed) = mpsc::channel();
         let (start, starts) = unbounded_channel();
         let mut lanes = JoinSet::new();
-        let senders = (0..settings.lanes).map(|_| self.open_lane(&mut lanes, &commands)).collect();
+        let pool = Pool::new(settings.lanes * LANE_BYTES);
+        let senders = (0..settings.lanes).map(|_| self.open_lane(&mut lanes, &commands, &pool)).collect();
         let starter = Starter {
             settings: Arc::clone(settings),
             database: Database::new(settings.database_url.clone(), "audit-ingestor-starter"),
@@ -114,6 +115,7 @@ impl Pipeline {
         &self,
         tasks: &mut JoinSet<()>,
         commands: &mpsc::Sender<crate::consume::command::Command>,
+        pool: &Arc<Pool>,
     ) -> LaneSender {
         let settings = &self.settings;
         let (sender, parcels) = unbounded_channel();
@@ -130,7 +132,7 @@ impl Pipeline {
             writer: None,
         };
         tasks.spawn(appender.run(batches));
-        LaneSender::new(Budget::new(LANE_BYTES), sender, settings.batch_max_records)
+        LaneSender::new(Budget::new(pool), sender, settings.batch_max_records)
     }
 }
 

@@ -4,7 +4,6 @@ use std::{collections::HashMap, sync::Arc};
 
 use shared::{
     clock::Clock,
-    digest::event_digest,
     envelope::{Acceptance, Envelope, accept},
     json::ProtectedMarker,
     refusal::Refusal,
@@ -51,9 +50,8 @@ impl Validator {
         if record.key.as_deref() != Some(event.aggregate_id.as_bytes()) {
             self.key_mismatches += 1;
         }
-        let digest = event_digest(&event);
         let retention_class = self.class_of(&event.event_type, &assignment.claim.topic);
-        Ok(Candidate { offset, event, digest, retention_class, record: Arc::clone(record) })
+        Ok(Candidate { offset, event, retention_class, record: Arc::clone(record) })
     }
 
     /// Events whose record key is not their aggregate id, since the last call.

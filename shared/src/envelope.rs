@@ -77,17 +77,20 @@ pub fn accept(envelope: Envelope, acceptance: &Acceptance<'_>) -> Result<Event, 
     }
     check_timestamp(envelope.timestamp, acceptance.now)?;
     let payload = json::compact(envelope.payload, acceptance.protected)?;
-    let promoted = |key: &str| envelope.metadata.get(key).cloned().unwrap_or_default();
+    let organization_id = organization_id.to_owned();
+    let rendered = metadata::render(&envelope.metadata);
+    let mut metadata = envelope.metadata;
+    let mut promoted = |key: &str| metadata.remove(key).unwrap_or_default();
     Ok(Event {
         event_id,
-        organization_id: organization_id.to_owned(),
+        organization_id,
         event_type: envelope.event_type,
         aggregate_type: envelope.aggregate_type,
         aggregate_id: envelope.aggregate_id,
         timestamp: envelope.timestamp,
         version,
         payload,
-        metadata: metadata::render(&envelope.metadata),
+        metadata: rendered,
         promoted: Promoted {
             user_id: promoted("userId"),
             correlation_id: promoted("correlationId"),

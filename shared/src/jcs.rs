@@ -16,7 +16,11 @@ pub(crate) struct Object {
 
 impl Object {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        let mut out = Vec::with_capacity(capacity);
+        Self::after(Vec::with_capacity(capacity))
+    }
+
+    /// An object that is written behind what `out` holds.
+    pub(crate) fn after(mut out: Vec<u8>) -> Self {
         out.push(b'{');
         Self {
             out,
@@ -31,7 +35,7 @@ impl Object {
             debug_assert!(self.last < name, "members in order: {} before {name}", self.last);
             self.last = name;
         }
-        if self.out.len() > 1 {
+        if self.out.last() != Some(&b'{') {
             self.out.push(b',');
         }
         self.out.push(b'"');
@@ -84,8 +88,14 @@ impl Object {
         self.out.push(b'"');
     }
 
-    pub(crate) fn finish(mut self) -> String {
+    /// The whole text, behind what stood before it.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.out.push(b'}');
-        String::from_utf8(self.out).expect("made of strings and ASCII")
+        self.out
+    }
+
+    /// The same, of an object that nothing stands before.
+    pub(crate) fn finish_text(self) -> String {
+        String::from_utf8(self.finish()).expect("made of strings and ASCII")
     }
 }

@@ -14,6 +14,9 @@ use crate::jcs::Object;
 use crate::position::LogName;
 use crate::refusal::Reason;
 
+/// What a leaf's hash starts with, so that no leaf is mistaken for a node (RFC 6962, section 2.1).
+const LEAF: u8 = 0;
+
 /// What became of one offset, or of a run of skipped ones.
 #[derive(Debug, Clone, Copy)]
 pub enum Leaf<'a> {
@@ -53,8 +56,31 @@ impl Leaf<'_> {
 
 /// The text that is hashed for an offset: RFC 8785 of strings only.
 pub fn leaf_input(log: &LogName, offset: i64, leaf: &Leaf<'_>) -> String {
+    let mut object = Object::with_capacity(if matches!(leaf, Leaf::Stored(_)) { 768 } else { 256 });
+    write_leaf(&mut object, log, offset, leaf);
+    object.finish_text()
+}
+
+/// Hashes leaves, one after the other, without a text of its own for each.
+#[derive(Debug, Default)]
+pub struct LeafHasher {
+    text: Vec<u8>,
+}
+
+impl LeafHasher {
+    /// [`leaf_hash`] of [`leaf_input`].
+    pub fn hash(&mut self, log: &LogName, offset: i64, leaf: &Leaf<'_>) -> [u8; 32] {
+        self.text.clear();
+        self.text.push(LEAF);
+        let mut object = Object::after(std::mem::take(&mut self.text));
+        write_leaf(&mut object, log, offset, leaf);
+        self.text = object.finish();
+        Sha256::digest(&self.text).into()
+    }
+}
+
+fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>) {
     let event = if let Leaf::Stored(event) = leaf { Some(*event) } else { None };
-    let mut object = Object::with_capacity(if event.is_some() { 768 } else { 256 });
     if let Some(event) = event {
         object.text("aggregateId", &event.aggregate_id);
         object.text("aggregateType", &event.aggregate_type);
@@ -95,10 +121,9 @@ pub fn leaf_input(log: &LogName, offset: i64, leaf: &Leaf<'_>) -> String {
     if let Some(event) = event {
         object.number("version", event.version);
     }
-    object.finish()
 }
 
 /// The hash of a leaf (RFC 6962, section 2.1): SHA-256 over 0x00 and the input.
 pub fn leaf_hash(input: &str) -> [u8; 32] {
-    Sha256::new().chain_update([0]).chain_update(input).finalize().into()
+    Sha256::new().chain_update([LEAF]).chain_update(input).finalize().into()
 }

@@ -13,7 +13,7 @@ use shared::envelope::{Acceptance, Envelope, accept};
 use shared::event::Event;
 use shared::filter::{EventFilter, Order, PageKey, Pattern, Sort};
 use shared::json::ProtectedMarker;
-use shared::leaf::{AppendEntry, Leaf, RootBuilder, leaf_hash, leaf_input};
+use shared::leaf::{AppendEntry, Leaf, LeafHasher, RootBuilder, leaf_hash, leaf_input};
 use shared::position::{LogName, Position};
 use shared::protected::{self, OpenError, SubjectKey};
 use shared::record::record_digest;
@@ -191,11 +191,13 @@ fn leaves_roots_and_entries_are_as_pinned() {
         incarnation: ledger.incarnation,
     };
     let mut builder = RootBuilder::new();
+    let mut hasher = LeafHasher::default();
     assert_eq!(hex::encode(builder.clone().finish()), ledger.roots_of_first[&0]);
     for (index, given) in ledger.leaves.iter().enumerate() {
         let input = leaf_input(&log, given.offset, &leaf(given, &event));
         assert_eq!(input, given.input);
         assert_eq!(hex::encode(leaf_hash(&input)), given.hash);
+        assert_eq!(hasher.hash(&log, given.offset, &leaf(given, &event)), leaf_hash(&input));
         builder.push(leaf_hash(&input));
         assert_eq!(
             hex::encode(builder.clone().finish()),

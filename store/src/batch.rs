@@ -73,8 +73,6 @@ pub struct Candidate {
     pub offset: i64,
     /// The event.
     pub event: Event,
-    /// [`shared::digest::event_digest`] of it.
-    pub digest: [u8; 32],
     /// The class it is stored in for ever.
     pub retention_class: Arc<str>,
     /// The record, for the dead letter of a conflict.

@@ -159,7 +159,7 @@ impl<'a> Scanner<'a> {
 /// How many bytes from the front are neither a quote, nor a backslash, nor a control character.
 ///
 /// Eight at a time: payloads are mostly the insides of strings.
-fn plain_length(bytes: &[u8]) -> usize {
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let mut at = 0;

@@ -1,6 +1,8 @@
 //! Strings and integers as JSON text.
 
-/// What follows the backslash for each byte that must be escaped: 0 = not escaped, `u` = `\u00XX`.
+use super::tokens::plain_length;
+
+/// What follows the backslash for each byte that must be escaped, those where [`plain_length`] ends: `u` = `\u00XX`.
 ///
 /// The short forms and lower-case hexadecimal are those of RFC 8785, so stored metadata and leaves agree.
 const ESCAPES: [u8; 256] = {
@@ -24,15 +26,13 @@ const ESCAPES: [u8; 256] = {
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, escaped) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, behind)) = escaped.split_first() else { break };
+        rest = behind;
         let escape = ESCAPES[usize::from(byte)];
-        if escape == 0 {
-            continue;
-        }
-        out.extend_from_slice(&bytes[copied..at]);
-        copied = at + 1;
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
             const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -40,7 +40,6 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
             out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
     }
-    out.extend_from_slice(&bytes[copied..]);
     out.push(b'"');
 }
 

@@ -46,7 +46,7 @@ impl AppendEntry<'_> {
         object.number("stored", self.stored);
         object.text("topic", &self.log.topic);
         object.plain("v", "1");
-        object.finish()
+        object.finish_text()
     }
 
     /// The hash of this entry as a leaf of the ledger.

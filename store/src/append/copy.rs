@@ -25,7 +25,7 @@ impl CopyBuffer {
         Self { bytes: buffer }
     }
 
-    /// Where the next row starts.
+    /// The bytes that are not taken yet.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -94,20 +94,11 @@ impl CopyBuffer {
         self.bytes[start + 8..start + 12].copy_from_slice(&i32::from(has_null).to_be_bytes());
     }
 
-    /// Appends rows that another buffer has written.
-    pub(super) fn raw(&mut self, rows: &[u8]) {
-        self.bytes.put_slice(rows);
-    }
-
-    /// What was written between two places.
-    pub(super) fn slice(&self, from: usize, to: usize) -> &[u8] {
-        &self.bytes[from..to]
-    }
-
-    /// Overwrites a timestamp whose field starts at `at`.
-    pub(super) fn patch_timestamp(&mut self, at: usize, value: Timestamp) {
-        let micros = value.as_micros() - POSTGRES_EPOCH_MICROS;
-        self.bytes[at + 4..at + 12].copy_from_slice(&micros.to_be_bytes());
+    /// What was written so far, to be sent ahead of the rest; makes room for `capacity` bytes more.
+    pub(super) fn take(&mut self, capacity: usize) -> Bytes {
+        let written = self.bytes.split().freeze();
+        self.bytes.reserve(capacity);
+        written
     }
 
     /// The whole, ended.
@@ -152,20 +143,21 @@ mod tests {
             let mut copy = CopyBuffer::with_capacity(64);
             let start = copy.len();
             copy.bytea_array(values.iter().map(Option::as_deref));
-            assert_eq!(copy.slice(start + 4, copy.len()), &driver[..]);
-            assert_eq!(copy.slice(start, start + 4), &length(driver.len()).to_be_bytes());
+            assert_eq!(copy.bytes[start + 4..], driver[..]);
+            assert_eq!(copy.bytes[start..start + 4], length(driver.len()).to_be_bytes());
         }
     }
 
     #[test]
-    fn a_patched_timestamp_is_as_if_written_so() {
-        let (early, late) = (Timestamp::from_micros(-5), Timestamp::from_micros(1_700_000_000_000_001));
-        let mut patched = CopyBuffer::with_capacity(64);
-        let at = patched.len();
-        patched.timestamp(early);
-        patched.patch_timestamp(at, late);
-        let mut written = CopyBuffer::with_capacity(64);
-        written.timestamp(late);
-        assert_eq!(patched.finish(), written.finish());
+    fn what_is_taken_ahead_and_the_rest_are_the_whole() {
+        let (mut whole, mut parts) = (CopyBuffer::with_capacity(8), CopyBuffer::with_capacity(8));
+        let mut taken = Vec::new();
+        for number in 0..3 {
+            whole.i32(number);
+            parts.i32(number);
+            taken.extend_from_slice(&parts.take(4));
+        }
+        taken.extend_from_slice(&parts.finish());
+        assert_eq!(taken, whole.finish());
     }
 }

@@ -7,6 +7,7 @@
 mod account;
 mod blockers;
 mod copy;
+mod event_rows;
 mod months;
 mod outcome;
 mod prepare;

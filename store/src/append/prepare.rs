@@ -1,6 +1,6 @@
 //! What can be done before the transaction: order, ids, months, leaves.
 
-use shared::leaf::{Leaf, leaf_hash, leaf_input};
+use shared::leaf::{Leaf, LeafHasher};
 use uuid::Uuid;
 
 use super::months::Month;
@@ -29,8 +29,9 @@ impl<'a> Prepared<'a> {
     pub(super) fn new(batch: &'a Batch) -> Self {
         let mut spans: Vec<&Span> = batch.spans.iter().collect();
         spans.sort_unstable_by_key(|span| span.log_id);
-        let leaves =
-            spans.iter().map(|span| span.entries.iter().map(|entry| hash(span, entry)).collect()).collect();
+        let mut hasher = LeafHasher::default();
+        let mut hashes = |span: &&Span| span.entries.iter().map(|it| hash(&mut hasher, span, it)).collect();
+        let leaves = spans.iter().map(&mut hashes).collect();
         let mut ids = Vec::with_capacity(spans.iter().map(|span| span.entries.len()).sum());
         let mut months = Vec::new();
         for (span, entries) in spans.iter().enumerate() {
@@ -72,11 +73,11 @@ pub(super) fn candidates(span: &Span) -> impl Iterator<Item = (usize, &Candidate
     })
 }
 
-fn hash(span: &Span, entry: &Entry) -> [u8; 32] {
+fn hash(hasher: &mut LeafHasher, span: &Span, entry: &Entry) -> [u8; 32] {
     let leaf = match entry {
         Entry::Candidate(candidate) => Leaf::Stored(&candidate.event),
         Entry::Rejected(rejected) => Leaf::DeadLettered { reason: rejected.refusal.reason, event_id: None },
         Entry::Skipped { kind, next, .. } => Leaf::Skipped { kind: *kind, next: *next },
     };
-    leaf_hash(&leaf_input(&span.name, entry.range().0, &leaf))
+    hasher.hash(&span.name, entry.range().0, &leaf)
 }

@@ -1,4 +1,4 @@
-//! The batch's rows in COPY's binary form.
+//! The batch's rows besides the events, in COPY's binary form; the events' are in `event_rows`.
 
 use bytes::Bytes;
 use shared::account::DispositionKind;
@@ -7,93 +7,12 @@ use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
 use super::copy::CopyBuffer;
-use super::prepare::{Place, Prepared, candidates};
+use super::prepare::Prepared;
 use super::settle::Verdict;
-use crate::batch::{Candidate, Entry, RawRecord, Stage};
+use crate::batch::{Entry, RawRecord, Stage};
 
-/// Bytes of an event row besides its texts: 18 lengths, the fixed-size fields, the field count.
-const EVENT_ROW: usize = 18 * 4 + 8 + 8 + 8 + 4 + 4 + 16 + 2;
-/// From a row's start to its `recorded_at` field: the field count and `timestamp`.
-const RECORDED_AT: usize = 2 + 12;
 /// Longest pointer and detail that a dead letter keeps; what is longer is cut with an ellipsis.
 const LONGEST_TEXT: usize = 2_048;
-
-/// The rows of every candidate, encoded before the transaction; `recorded_at` comes when the logs are locked.
-pub(super) struct EventRows {
-    copy: CopyBuffer,
-    /// Where each row starts, by span and candidate, in the order of `places`.
-    starts: Vec<usize>,
-    places: Vec<Place>,
-}
-
-impl EventRows {
-    pub(super) fn encode(prepared: &Prepared<'_>) -> Self {
-        let size = prepared
-            .ids
-            .iter()
-            .map(|(_, place)| {
-                let event = &prepared.candidate(*place).event;
-                EVENT_ROW + event.payload.len() + 2 * event.metadata.len() + 96
-            })
-            .sum();
-        let mut rows = Self {
-            copy: CopyBuffer::with_capacity(size),
-            starts: Vec::with_capacity(prepared.ids.len()),
-            places: Vec::with_capacity(prepared.ids.len()),
-        };
-        for (nth, span) in prepared.spans.iter().enumerate() {
-            for (entry, candidate) in candidates(span) {
-                rows.starts.push(rows.copy.len());
-                rows.places.push(Place { span: nth, entry });
-                write_event(&mut rows.copy, span.log_id, candidate);
-            }
-        }
-        rows
-    }
-
-    /// The rows of what is stored, and how many they are.
-    pub(super) fn finish(mut self, verdicts: &[Vec<Verdict>], recorded_at: Timestamp) -> (Bytes, u64) {
-        for start in &self.starts {
-            self.copy.patch_timestamp(start + RECORDED_AT, recorded_at);
-        }
-        let is_stored = |place: &Place| verdicts[place.span][place.entry] == Verdict::Stored;
-        let stored = self.places.iter().filter(|place| is_stored(place)).count();
-        if stored == self.places.len() {
-            return (self.copy.finish(), stored as u64);
-        }
-        let mut kept = CopyBuffer::with_capacity(self.copy.len());
-        for (nth, place) in self.places.iter().enumerate() {
-            if is_stored(place) {
-                let end = self.starts.get(nth + 1).copied().unwrap_or(self.copy.len());
-                kept.raw(self.copy.slice(self.starts[nth], end));
-            }
-        }
-        (kept.finish(), stored as u64)
-    }
-}
-
-fn write_event(copy: &mut CopyBuffer, log_id: i32, candidate: &Candidate) {
-    let event = &candidate.event;
-    copy.row(18);
-    copy.timestamp(event.timestamp);
-    copy.timestamp(event.timestamp); // recorded_at, patched by `finish`
-    copy.i64(candidate.offset);
-    copy.i32(log_id);
-    copy.i32(event.version);
-    copy.uuid(event.event_id);
-    copy.text(&candidate.retention_class);
-    copy.text(&event.organization_id);
-    copy.text(&event.aggregate_type);
-    copy.text(&event.aggregate_id);
-    copy.text(&event.event_type);
-    copy.text(&event.promoted.user_id);
-    copy.text(&event.promoted.correlation_id);
-    copy.text(&event.promoted.causation_id);
-    copy.text(&event.promoted.source);
-    copy.text(&event.promoted.action);
-    copy.text(&event.payload);
-    copy.text(&event.metadata);
-}
 
 /// The ids of what is stored, in id order, so that two writers meet in the same order.
 pub(super) fn id_rows(prepared: &Prepared<'_>, verdicts: &[Vec<Verdict>]) -> Bytes {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use shared::digest::event_digest;
 use uuid::Uuid;
 
 use super::prepare::Prepared;
@@ -22,7 +23,7 @@ pub(super) enum Verdict {
 /// The digests of events found stored under ids of the batch; `None` = the event is gone by retention.
 pub(super) type Found = HashMap<Uuid, Option<[u8; 32]>>;
 
-/// A verdict for every entry, by span (in log order) and entry.
+/// A verdict for every entry, by span (in log order) and entry. Digests are made only of events whose id comes twice.
 pub(super) fn settle(prepared: &Prepared<'_>, found: &Found) -> Vec<Vec<Verdict>> {
     let mut verdicts: Vec<Vec<Verdict>> =
         prepared.spans.iter().map(|span| vec![Verdict::AsGiven; span.entries.len()]).collect();
@@ -31,13 +32,17 @@ pub(super) fn settle(prepared: &Prepared<'_>, found: &Found) -> Vec<Vec<Verdict>
         let (same, others) = rest.split_at(rest.iter().take_while(|(other, _)| other == id).count());
         rest = others;
         let stored_before = found.get(id);
+        if stored_before.is_none() && same.len() == 1 {
+            verdicts[first.span][first.entry] = Verdict::Stored;
+            continue;
+        }
+        let digest = |place| event_digest(&prepared.candidate(place).event);
         // What this id stands for; `None` = gone by retention, so that nothing can contradict it.
-        let reference = stored_before.copied().unwrap_or(Some(prepared.candidate(*first).digest));
+        let reference = stored_before.copied().unwrap_or_else(|| Some(digest(*first)));
         for (nth, (_, place)) in same.iter().enumerate() {
-            let digest = prepared.candidate(*place).digest;
             verdicts[place.span][place.entry] = if stored_before.is_none() && nth == 0 {
                 Verdict::Stored
-            } else if reference.is_none_or(|reference| reference == digest) {
+            } else if reference.is_none_or(|reference| reference == digest(*place)) {
                 Verdict::Duplicate
             } else {
                 Verdict::Conflict

@@ -1,6 +1,6 @@
 //! The transaction's three flushes, in the order of semantics.md 4.
 
-use std::pin::pin;
+use std::{iter, pin::pin};
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, TryStreamExt, future};
@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::account::{AppendRow, append_rows};
 use super::blockers::watched;
+use super::event_rows::EventRows;
 use super::outcome::{Appended, AppendedSpan};
 use super::prepare::Prepared;
-use super::rows::{EventRows, id_rows, other_rows};
+use super::rows::{id_rows, other_rows};
 use super::settle::{Found, settle};
 use crate::error::StoreError;
 use crate::row::EventRow;
@@ -73,19 +74,21 @@ pub(super) async fn run(
     statements: &Statements,
     prepared: &Prepared<'_>,
 ) -> Result<Appended, Step> {
-    let event_rows = EventRows::encode(prepared);
     let (recorded_at, places) = watched(side, backend, first_flush(main, statements, prepared)).await?;
     let found = stored_digests(main, statements, places).await?;
     let verdicts = settle(prepared, &found);
     let appends = append_rows(prepared, &verdicts);
     let ids = id_rows(prepared, &verdicts);
     let others = other_rows(prepared, &verdicts, recorded_at);
-    let (events, stored) = event_rows.finish(&verdicts, recorded_at);
+    let events = EventRows::new(prepared, &verdicts, recorded_at);
+    let stored = events.stored();
     watched(side, backend, async {
-        copy(main, &statements.copy_ids, (ids, stored)).await?;
-        copy(main, &statements.copy_events, (events, stored)).await?;
-        copy(main, &statements.copy_dispositions, others.dispositions).await?;
-        copy(main, &statements.copy_dead_letters, others.dead_letters).await
+        copy(main, &statements.copy_ids, chunks(ids), stored).await?;
+        copy(main, &statements.copy_events, events, stored).await?;
+        let (rows, count) = others.dispositions;
+        copy(main, &statements.copy_dispositions, chunks(rows), count).await?;
+        let (rows, count) = others.dead_letters;
+        copy(main, &statements.copy_dead_letters, chunks(rows), count).await
     })
     .await?;
     let numbers =
@@ -157,15 +160,27 @@ async fn stored_digests(main: &Client, statements: &Statements, places: Vec<Row>
     Ok(found)
 }
 
+fn chunks(mut rows: Bytes) -> impl Iterator<Item = Bytes> {
+    iter::from_fn(move || {
+        let chunk = rows.split_to(rows.len().min(COPY_CHUNK));
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
 /// Sends rows and checks that the server took exactly these.
-async fn copy(main: &Client, statement: &Statement, (mut rows, count): (Bytes, u64)) -> Result<(), Step> {
+async fn copy(
+    main: &Client,
+    statement: &Statement,
+    rows: impl Iterator<Item = Bytes>,
+    count: u64,
+) -> Result<(), Step> {
     if count == 0 {
         return Ok(());
     }
     let mut sink = pin!(main.copy_in::<_, Bytes>(statement).await?);
-    while !rows.is_empty() {
-        let chunk = rows.split_to(rows.len().min(COPY_CHUNK));
-        sink.send(chunk).await?;
+    for chunk in rows {
+        // Fed, not sent: the next chunk is made while this one is on its way.
+        sink.feed(chunk).await?;
     }
     let taken = sink.finish().await?;
     if taken == count {

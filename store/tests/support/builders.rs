@@ -49,9 +49,8 @@ pub(crate) fn record(text: &str) -> Arc<RawRecord> {
 }
 
 pub(crate) fn candidate(offset: i64, event: Event) -> Entry {
-    let digest = event_digest(&event);
     let record = record(&event.payload);
-    Entry::Candidate(Candidate { offset, event, digest, retention_class: "standard".into(), record })
+    Entry::Candidate(Candidate { offset, event, retention_class: "standard".into(), record })
 }
 
 pub(crate) fn rejected(offset: i64, reason: Reason, pointer: &str) -> Entry {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use shared::digest::event_digest;
 use shared::event::{Event, Promoted};
 use shared::position::LogName;
 use shared::refusal::{Reason, Refusal};
