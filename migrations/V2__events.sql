@@ -1,5 +1,6 @@
--- The events (semantics.md 11; measured in research/append.md of the project's first day): months outside, retention
--- classes inside, "C" everywhere, exact JSON bytes, the standard index set, guards on every level.
+-- The events (semantics.md 11): months outside, retention classes inside, "C" everywhere, exact JSON bytes, the standard
+-- index set (`store::indexes` has the same table; `migrate` drops what a configured smaller set leaves out), guards on
+-- every level.
 
 create table audit.events (
     "timestamp" timestamptz not null,

@@ -30,7 +30,7 @@ pub use telemetry::{LogFormat, TelemetrySettings};
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditConfig {
-    /// `[database]`: one connection URL per role.
+    /// `[database]`: one connection URL per role, and the set of indexes.
     pub database: DatabaseSettings,
     /// `[kafka]`: the cluster.
     pub kafka: KafkaSettings,

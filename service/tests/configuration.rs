@@ -6,6 +6,7 @@ use std::{fs, path::Path, time::Duration};
 
 use secrecy::ExposeSecret;
 use service::config::{AuditConfig, ConfigError, GapPolicy, load_from};
+use shared::index_set::IndexSet;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -161,6 +162,17 @@ fn patterns_must_be_ones_that_kafka_takes_for_patterns() {
     refusal(from_text("[ingestor]\ntopic_patterns = [\"audit.*\"]\n"), "ingestor.topic_patterns[0]");
     refusal(from_text("[ingestor]\ntopic_patterns = [\"^audit(\"]\n"), "ingestor.topic_patterns[0]");
     refusal(from_text("[ingestor]\ntopics = []\ntopic_patterns = []\n"), "ingestor.topics");
+}
+
+#[test]
+fn the_set_of_indexes_is_one_of_two() {
+    assert_eq!(from_text("").unwrap().database.indexes, IndexSet::Standard);
+    assert_eq!(
+        from_variables(&[("AUDIT_DATABASE__INDEXES", "essential")]).unwrap().database.indexes,
+        IndexSet::Essential
+    );
+    let text = refusal(from_text("[database]\nindexes = \"all\"\n"), "database.indexes");
+    assert!(text.contains("essential") && text.contains("standard"), "{text}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod envelope;
 pub mod event;
 pub mod filter;
+pub mod index_set;
 mod jcs;
 pub mod json;
 pub mod leaf;

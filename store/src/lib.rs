@@ -3,6 +3,7 @@
 //! - [`migrate`] makes roles, tables and guards; [`schema`] refuses a database whose schema this build does not know.
 //! - [`Writer::append`] stores one batch in one transaction (semantics.md 3, 4): rows, ids, account and batch root.
 //! - [`Reader`] reads pages, histories and recorded order, always within a [`shared::scope::Scope`].
+//! - [`indexes`] knows the two sets of indexes, and changes one into the other beside writers and readers.
 //! - [`verify`] recomputes the account and every root from the rows.
 
 pub mod append;
@@ -11,6 +12,7 @@ mod bootstrap;
 pub mod connect;
 pub mod dead_letters;
 pub mod error;
+pub mod indexes;
 pub mod inspect;
 pub mod ledger;
 pub mod logs;

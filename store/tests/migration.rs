@@ -4,6 +4,7 @@
 
 mod support;
 
+use shared::index_set::IndexSet;
 use store::StoreError;
 use store::migrate::{RolePasswords, bootstrap, migrate};
 use store::schema::{known_version, require_known_schema, schema_version};
@@ -17,10 +18,10 @@ async fn a_second_migration_has_nothing_to_do() {
     let error = require_known_schema(&client).await.unwrap_err();
     assert!(error.to_string().contains("trailctl migrate"), "{error}");
 
-    let first = migrate(&database.url("audit_migrator"), &classes()).await.unwrap();
+    let first = migrate(&database.url("audit_migrator"), &classes(), IndexSet::Standard).await.unwrap();
     assert_eq!(first.applied.len(), usize::try_from(known_version()).unwrap());
     assert_eq!(first.classes_added, ["access"]);
-    let second = migrate(&database.url("audit_migrator"), &classes()).await.unwrap();
+    let second = migrate(&database.url("audit_migrator"), &classes(), IndexSet::Standard).await.unwrap();
     assert_eq!((second.applied.len(), second.classes_added.len()), (0, 0));
     for role in ["audit_ingestor", "audit_api", "audit_operator", "audit_retention"] {
         require_known_schema(&database.client(role).await).await.unwrap();
@@ -33,8 +34,10 @@ async fn a_second_migration_has_nothing_to_do() {
 async fn migrations_at_the_same_time_apply_everything_once() {
     let database = TestDatabase::bootstrapped().await;
     let url = database.url("audit_migrator");
-    let reports =
-        futures::future::join_all((0..4).map(|_| async { migrate(&url, &classes()).await.unwrap() })).await;
+    let reports = futures::future::join_all(
+        (0..4).map(|_| async { migrate(&url, &classes(), IndexSet::Standard).await.unwrap() }),
+    )
+    .await;
     let applied: usize = reports.iter().map(|report| report.applied.len()).sum();
     assert_eq!(applied, usize::try_from(known_version()).unwrap());
     assert_eq!(reports.iter().filter(|report| report.classes_added == ["access"]).count(), 1);
@@ -66,7 +69,7 @@ async fn a_newer_schema_is_refused_by_everything() {
         .await
         .unwrap();
     let refused = [
-        migrate(&database.url("audit_migrator"), &classes()).await.err().unwrap(),
+        migrate(&database.url("audit_migrator"), &classes(), IndexSet::Standard).await.err().unwrap(),
         store::Writer::connect(&database.url("audit_ingestor"), "store-test", &[]).await.err().unwrap(),
         store::Reader::connect(&database.url("audit_api"), 1, "store-test").await.err().unwrap(),
     ];
@@ -85,7 +88,7 @@ async fn a_class_added_later_gets_its_place_in_every_month() {
     let more = [("access", keep), ("legal_hold", keep)]
         .map(|(name, keep)| (name.to_owned(), shared::retention::RetentionClass { keep }));
     let rules = shared::retention::RetentionRules::new(more.into(), Vec::new()).unwrap();
-    let report = migrate(&database.url("audit_migrator"), &rules).await.unwrap();
+    let report = migrate(&database.url("audit_migrator"), &rules, IndexSet::Standard).await.unwrap();
     assert_eq!(report.classes_added, ["legal_hold"]);
     let mut writer =
         store::Writer::connect(&database.url("audit_ingestor"), "store-test", &["legal_hold"]).await.unwrap();

@@ -5,14 +5,15 @@
 mod support;
 
 use shared::filter::{EventFilter, Order, PageKey, Pattern, Sort};
+use shared::index_set::IndexSet;
 use shared::position::Position;
 use shared::scope::Scope;
 use store::{AggregateKey, PageRequest, Reader, RecordedCursor};
 use support::*;
 
 /// 84 months from 2019 on, 60,000 events, with statistics.
-async fn filled() -> (TestDatabase, Reader) {
-    let database = TestDatabase::create().await;
+async fn filled(indexes: IndexSet) -> (TestDatabase, Reader) {
+    let database = TestDatabase::with_indexes(indexes).await;
     let logs = database.logs("audit.events", 1).await;
     let client = database.superuser_client().await;
     client
@@ -58,7 +59,7 @@ fn page(filter: EventFilter, scope: Scope, after: Option<PageKey>) -> PageReques
 
 #[tokio::test]
 async fn pages_and_histories_have_the_plans_that_were_measured() {
-    let (_database, reader) = filled().await;
+    let (_database, reader) = filled(IndexSet::Standard).await;
     let text = |value: &str| vec![value.to_owned()];
     let none = EventFilter::default();
     let one = |name: &str| EventFilter { event_type: vec![Pattern::parse(name)], ..EventFilter::default() };
@@ -104,6 +105,11 @@ async fn pages_and_histories_have_the_plans_that_were_measured() {
         shown(&plan)
     );
 
+    assert_histories_are_merged(&reader).await;
+}
+
+/// A history is read in order from the index of every leaf.
+async fn assert_histories_are_merged(reader: &Reader) {
     let key = AggregateKey {
         organization_id: "org-7".to_owned(),
         aggregate_type: "Order".to_owned(),
@@ -120,8 +126,61 @@ async fn pages_and_histories_have_the_plans_that_were_measured() {
 }
 
 #[tokio::test]
+async fn the_essential_set_reads_pages_along_time_and_the_rest_as_before() {
+    let (database, reader) = filled(IndexSet::Essential).await;
+    let text = |value: &str| vec![value.to_owned()];
+    let none = EventFilter::default();
+    let from = at(1_640_000_000_000_000);
+    let month = EventFilter { from: Some(from), to: Some(at(from.as_micros() + 31 * DAY)), ..none.clone() };
+    let types = vec![Pattern::parse("type-3"), Pattern::parse("type-4")];
+    let filters = [
+        ("none", none.clone(), Scope::All),
+        ("an organisation's own", none.clone(), Scope::Organization("org-7".to_owned())),
+        ("types", EventFilter { event_type: types, ..month.clone() }, Scope::All),
+        ("prefix", EventFilter { event_type: vec![Pattern::parse("type-1*")], ..month.clone() }, Scope::All),
+        ("user", EventFilter { user_id: text("u-7"), ..month.clone() }, Scope::All),
+        (
+            "users",
+            EventFilter { user_id: vec!["u-7".to_owned(), "u-8".to_owned()], ..month.clone() },
+            Scope::All,
+        ),
+        ("organisation", EventFilter { organization_id: text("org-7"), ..month.clone() }, Scope::All),
+        ("correlation", EventFilter { correlation_id: text("c-77"), ..month.clone() }, Scope::All),
+        ("causation", EventFilter { causation_id: text("c-77"), ..month.clone() }, Scope::All),
+    ];
+    for (what, filter, scope) in filters {
+        let bounded = filter.from.is_some();
+        let plan = reader.explain_page(&page(filter, scope, None)).await.unwrap();
+        assert!(ran(&plan, "Sort (").is_empty(), "{what}: a full sort\n{}", shown(&plan));
+        assert!(ran(&plan, "Seq Scan").is_empty(), "{what}: a whole partition\n{}", shown(&plan));
+        let scans = ran(&plan, "Index Scan");
+        assert!(!scans.is_empty(), "{what}\n{}", shown(&plan));
+        assert!(scans.iter().all(|line| line.contains("_timestamp_idx")), "{what}\n{}", shown(&plan));
+        // 31 days are in two months at most, each with two classes.
+        assert!(!bounded || scans.len() <= 4, "{what}\n{}", shown(&plan));
+    }
+    let aggregate = EventFilter {
+        aggregate_type: vec![Pattern::parse("Order")],
+        aggregate_id: text("o-7"),
+        user_id: text("u-7"),
+        ..none
+    };
+    let plan = reader.explain_page(&page(aggregate, Scope::All, None)).await.unwrap();
+    // Each larger leaf by the index that leads to the aggregate; those of a page or two are read whole.
+    let leaves = ran(&plan, "Index Scan");
+    assert!(leaves.len() >= 80, "{} leaves\n{}", leaves.len(), shown(&plan));
+    assert!(leaves.iter().all(|line| line.contains("_aggregate_type_aggregate_id_")), "{}", shown(&plan));
+    assert_histories_are_merged(&reader).await;
+    assert_recorded_order_is_by_its_index(&database, &reader).await;
+}
+
+#[tokio::test]
 async fn recorded_order_is_read_along_its_index_whatever_times_an_append_spans() {
-    let (database, reader) = filled().await;
+    let (database, reader) = filled(IndexSet::Standard).await;
+    assert_recorded_order_is_by_its_index(&database, &reader).await;
+}
+
+async fn assert_recorded_order_is_by_its_index(database: &TestDatabase, reader: &Reader) {
     // One append over all 84 months: what a first ingest of old data looks like.
     let client = database.superuser_client().await;
     client

@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 use reqwest::Url;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use shared::retention::RetentionRules;
+use shared::{index_set::IndexSet, retention::RetentionRules};
 use store::{
     DatabaseUrl,
     migrate::{RolePasswords, bootstrap, migrate},
@@ -232,7 +232,9 @@ async fn prepare(name: &str) {
     let superuser = DatabaseUrl::new(url_of(name, Role::Superuser));
     bootstrap(&superuser, &passwords).await.expect("the template is bootstrapped");
     let migrator = DatabaseUrl::new(url_of(name, Role::Migrator));
-    migrate(&migrator, &RetentionRules::default()).await.expect("the template is migrated");
+    migrate(&migrator, &RetentionRules::default(), IndexSet::Standard)
+        .await
+        .expect("the template is migrated");
 }
 
 async fn remove_leftovers(admin: &Admin) {

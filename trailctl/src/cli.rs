@@ -114,6 +114,15 @@ pub enum Command {
     /// in the configuration holds.
     #[command(verbatim_doc_comment)]
     Migrate(commands::migrate::Arguments),
+    /// Show the indexes of the events, or change their set
+    ///
+    /// Without --set: every index of both sets, whether it is there, and its size (as audit_operator,
+    /// `database.operator_url`).
+    /// With it: builds or drops indexes until the database has exactly that set (as audit_migrator,
+    /// `database.migrator_url`), beside whoever writes and reads. Building goes partition by partition; cut off at any
+    /// moment, it goes on when run again. Set `database.indexes` to the same.
+    #[command(verbatim_doc_comment)]
+    Index(commands::index::Arguments),
     /// Check configuration, database, Kafka and registry, with a remedy for each finding
     ///
     /// Changes nothing. Each line says ok, warn or fail, and what to do; exit code 1 when something fails.

@@ -1,6 +1,10 @@
 //! What a list may ask for without a bound (semantics.md 7): nothing that would read the whole store.
 
-use shared::filter::{EventFilter, Pattern};
+use shared::{
+    filter::{EventFilter, Pattern},
+    scope::Scope,
+};
+use store::indexes::{Lookup, UsableIndexes};
 
 use crate::respond::Problem;
 
@@ -8,7 +12,10 @@ use crate::respond::Problem;
 const LONGEST_RANGE: i64 = 31 * 24 * 3600 * 1_000_000;
 
 /// Refuses with `query-too-broad`, naming the remedy.
-pub fn check(filter: &EventFilter) -> Result<(), Problem> {
+///
+/// A scope of one organisation is no filter: its events are listed whatever indexes there are, in short pages when need
+/// be, and naming that organisation as well changes nothing.
+pub fn check(filter: &EventFilter, scope: &Scope, indexes: UsableIndexes) -> Result<(), Problem> {
     if has_short_range(filter) {
         return Ok(());
     }
@@ -22,24 +29,46 @@ pub fn check(filter: &EventFilter) -> Result<(), Problem> {
             "give from and to, at most 31 days apart",
         ));
     }
+    if is_narrow(filter, indexes) {
+        return Ok(());
+    }
     let without_index = [
         ("source", !filter.source.is_empty()),
         ("action", !filter.action.is_empty()),
         ("recordedFrom", filter.recorded_from.is_some()),
         ("recordedTo", filter.recorded_to.is_some()),
     ];
-    match without_index.into_iter().find(|(_, given)| *given) {
-        Some((name, _)) if !has_index(filter) => Err(too_broad(
+    if let Some((name, _)) = without_index.into_iter().find(|(_, given)| *given) {
+        return Err(too_broad(name, "has no index of its own", &remedy(indexes)));
+    }
+    match absent(filter, scope, indexes) {
+        Some(name) => Err(too_broad(
             name,
-            "has no index of its own",
-            "add aggregateType and aggregateId, userId or correlationId, or give from and to, at most 31 days apart",
+            "has no index in this database",
+            &format!("{}; an operator can build the index: `trailctl index --set standard`", remedy(indexes)),
         )),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
 fn too_broad(name: &str, why: &str, remedy: &str) -> Problem {
     Problem::query_too_broad(format!("{name} {why}: {remedy}"))
+}
+
+/// What would make the query narrow, as far as this database has the indexes for it.
+fn remedy(indexes: UsableIndexes) -> String {
+    let mut narrowing = vec!["aggregateType and aggregateId"];
+    for (lookup, name) in
+        [(Lookup::User, "userId"), (Lookup::Correlation, "correlationId"), (Lookup::Causation, "causationId")]
+    {
+        if indexes.has(lookup) {
+            narrowing.push(name);
+        }
+    }
+    let last = narrowing.pop().unwrap_or_default();
+    let list =
+        if narrowing.is_empty() { last.to_owned() } else { format!("{} or {last}", narrowing.join(", ")) };
+    format!("add {list}, or give from and to, at most 31 days apart")
 }
 
 fn has_short_range(filter: &EventFilter) -> bool {
@@ -49,29 +78,61 @@ fn has_short_range(filter: &EventFilter) -> bool {
     }
 }
 
-fn has_index(filter: &EventFilter) -> bool {
+/// Whether an index leads to few events.
+fn is_narrow(filter: &EventFilter, indexes: UsableIndexes) -> bool {
     let exact = |patterns: &[Pattern]| {
         !patterns.is_empty() && patterns.iter().all(|pattern| matches!(pattern, Pattern::Exact(_)))
     };
     let aggregate = !filter.aggregate_id.is_empty() && exact(&filter.aggregate_type);
     aggregate
-        || !filter.user_id.is_empty()
-        || !filter.correlation_id.is_empty()
-        || !filter.causation_id.is_empty()
+        || (!filter.user_id.is_empty() && indexes.has(Lookup::User))
+        || (!filter.correlation_id.is_empty() && indexes.has(Lookup::Correlation))
+        || (!filter.causation_id.is_empty() && indexes.has(Lookup::Causation))
+}
+
+/// The first filter whose index this database does not have.
+fn absent(filter: &EventFilter, scope: &Scope, indexes: UsableIndexes) -> Option<&'static str> {
+    let of_another = scope.organization().is_none() && !filter.organization_id.is_empty();
+    [
+        ("eventType", !filter.event_type.is_empty(), Lookup::EventType),
+        ("userId", !filter.user_id.is_empty(), Lookup::User),
+        ("organizationId", of_another, Lookup::Organization),
+        ("correlationId", !filter.correlation_id.is_empty(), Lookup::Correlation),
+        ("causationId", !filter.causation_id.is_empty(), Lookup::Causation),
+    ]
+    .into_iter()
+    .find(|(_, given, lookup)| *given && !indexes.has(*lookup))
+    .map(|(name, ..)| name)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::request::{Parameters, filter};
+    use shared::scope::Scope;
+    use store::indexes::{Lookup, UsableIndexes};
+
+    use crate::{
+        request::{Parameters, filter},
+        respond::Problem,
+    };
+
+    const ALL: UsableIndexes = UsableIndexes::ALL;
+    const NONE: UsableIndexes = UsableIndexes::NONE;
+
+    fn check(query: &str, scope: &Scope, indexes: UsableIndexes) -> Result<(), Problem> {
+        let mut parameters = Parameters::read(Some(query)).expect("readable");
+        super::check(&filter::read(&mut parameters).expect("a filter"), scope, indexes)
+    }
 
     fn refused(query: &str) -> bool {
-        let mut parameters = Parameters::read(Some(query)).expect("readable");
-        super::check(&filter::read(&mut parameters).expect("a filter")).is_err()
+        check(query, &Scope::All, ALL).is_err()
+    }
+
+    fn days(end: &str) -> String {
+        format!("from=2025-01-01T00:00:00Z&to=2025-{end}T00:00:00Z")
     }
 
     #[test]
     fn filters_without_an_index_need_a_bound() {
-        let days = |n| format!("from=2025-01-01T00:00:00Z&to=2025-{n}T00:00:00Z");
         for query in [
             "source=a",
             "action=a",
@@ -97,6 +158,49 @@ mod tests {
             ["", "eventType=a", "eventType=a*", "userId=u", "organizationId=o", "from=1948-01-01T00:00:00Z"]
         {
             assert!(!refused(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_filter_whose_index_is_absent_needs_a_bound_too() {
+        for (query, lookup) in [
+            ("eventType=a", Lookup::EventType),
+            ("eventType=a*", Lookup::EventType),
+            ("userId=u", Lookup::User),
+            ("organizationId=o", Lookup::Organization),
+            ("organizationId=", Lookup::Organization),
+            ("correlationId=c", Lookup::Correlation),
+            ("causationId=c", Lookup::Causation),
+        ] {
+            let problem = check(query, &Scope::All, NONE).expect_err(query);
+            let name = query.split('=').next().expect("a name");
+            assert!(problem.detail().starts_with(&format!("{name} has no index in")), "{}", problem.detail());
+            assert!(problem.detail().contains("trailctl index --set standard"), "{}", problem.detail());
+            assert!(check(query, &Scope::All, NONE.with(lookup)).is_ok(), "{query}");
+            for bound in [days("02-01"), "aggregateType=A&aggregateId=1".to_owned()] {
+                assert!(check(&format!("{query}&{bound}"), &Scope::All, NONE).is_ok(), "{query}&{bound}");
+            }
+            assert!(check(&format!("{query}&{}", days("02-02")), &Scope::All, NONE).is_err(), "{query}");
+        }
+        // Another index narrows as well; the remedy names only what this database has.
+        assert!(check("userId=u&correlationId=c", &Scope::All, NONE.with(Lookup::Correlation)).is_ok());
+        let problem = check("source=a", &Scope::All, NONE.with(Lookup::User)).expect_err("too broad");
+        assert!(
+            problem.detail().contains("add aggregateType and aggregateId or userId, or give"),
+            "{}",
+            problem.detail()
+        );
+        assert!(check("", &Scope::All, NONE).is_ok());
+    }
+
+    #[test]
+    fn an_organisation_lists_its_own_events_without_an_index() {
+        let own = Scope::Organization("o".to_owned());
+        for query in ["", "organizationId=o", "from=1948-01-01T00:00:00Z"] {
+            assert!(check(query, &own, NONE).is_ok(), "{query}");
+        }
+        for query in ["userId=u", "eventType=a&organizationId=o", "source=a"] {
+            assert!(check(query, &own, NONE).is_err(), "{query}");
         }
     }
 }

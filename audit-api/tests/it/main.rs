@@ -5,6 +5,7 @@ mod auth;
 mod events;
 mod feeder;
 mod fuzz;
+mod index_sets;
 mod jwks;
 mod ledger;
 mod openapi;

@@ -1,7 +1,8 @@
-//! `[database]`: one connection URL per role.
+//! `[database]`: one connection URL per role, and the set of indexes.
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use shared::index_set::IndexSet;
 
 use super::ConfigError;
 
@@ -21,6 +22,8 @@ pub struct DatabaseSettings {
     pub retention_url: Option<SecretString>,
     /// A superuser: `trailctl migrate --bootstrap` only, which makes the roles.
     pub superuser_url: Option<SecretString>,
+    /// The indexes of a new database; `trailctl index` changes those of one with events (semantics.md 11).
+    pub indexes: IndexSet,
 }
 
 impl DatabaseSettings {

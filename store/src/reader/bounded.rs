@@ -26,7 +26,7 @@ impl Reader {
             return Ok((Vec::new(), false));
         }
         let statement = history::history(scope, key, range, after, limit.saturating_add(1));
-        let budget = Budget { rows: limit as usize, bytes: PAGE_BYTES };
+        let budget = Budget { rows: limit as usize, bytes: PAGE_BYTES, ..Budget::UNBOUNDED };
         let (rows, more) =
             session::read_within(&self.pool, scope, &statement, Sorting::Avoided, budget).await?;
         Ok((events(rows)?, more))

@@ -12,9 +12,12 @@ mod place;
 mod pool_use;
 mod recorded;
 mod session;
+mod slices;
 mod statement;
 mod types;
 mod walk;
+
+use std::sync::Arc;
 
 use shared::filter::{EventFilter, PageKey, Sort};
 use shared::position::Position;
@@ -25,6 +28,7 @@ use uuid::Uuid;
 use crate::connect;
 use crate::dead_letters::DeadLetterRow;
 use crate::error::StoreError;
+use crate::indexes::{LastSeen, UsableIndexes};
 use crate::row::EventRow;
 use crate::url::DatabaseUrl;
 use conditions::storable;
@@ -47,24 +51,36 @@ const LOCATE: &str = include_str!("../../sql/locate.sql");
 #[derive(Clone)]
 pub struct Reader {
     pool: deadpool_postgres::Pool,
+    indexes: Arc<LastSeen>,
 }
 
 impl Reader {
-    /// Makes the pool and checks, over its first connection, that the schema is the one this build knows.
+    /// Makes the pool and checks, over its first connection, that the schema is the one this build knows, and which
+    /// indexes there are.
     pub async fn connect(
         url: &DatabaseUrl,
         max_connections: usize,
         application_name: &str,
     ) -> Result<Self, StoreError> {
         let config = connect::configured(url, application_name, session::SETTINGS)?;
-        let reader = Self { pool: session::pool(config, max_connections)? };
+        let reader =
+            Self { pool: session::pool(config, max_connections)?, indexes: Arc::new(LastSeen::new()) };
         reader.check().await?;
         Ok(reader)
     }
 
-    /// Whether the database answers, with a schema that this build knows: what readiness asks.
+    /// Whether the database answers, with a schema that this build knows: what readiness asks, from time to time. It
+    /// also looks which indexes there are now.
     pub async fn check(&self) -> Result<(), StoreError> {
-        crate::schema::require_known_schema(&**self.pool.get().await?).await
+        let client = self.pool.get().await?;
+        crate::schema::require_known_schema(&client).await?;
+        self.indexes.set(UsableIndexes::read(&client).await?);
+        Ok(())
+    }
+
+    /// The indexes that every partition had, whole, when [`Reader::check`] looked last.
+    pub fn indexes(&self) -> UsableIndexes {
+        self.indexes.get()
     }
 
     /// One page of the events that match (semantics.md 7).
@@ -72,9 +88,16 @@ impl Reader {
         if request.sort == Sort::Recorded {
             return self.recorded_page(request).await;
         }
-        let limit = request.limit as usize;
-        let (statement, sorting) = page::time_page(request, request.limit.saturating_add(1));
-        let budget = Budget { rows: limit, bytes: bounded::PAGE_BYTES };
+        if slices::are_needed(request, self.indexes()) {
+            return self.sliced_page(request).await;
+        }
+        let budget = Budget { rows: request.limit as usize, bytes: bounded::PAGE_BYTES, ..Budget::UNBOUNDED };
+        self.time_page(request, budget).await
+    }
+
+    async fn time_page(&self, request: &PageRequest, budget: Budget) -> Result<Page, StoreError> {
+        let limit = request.limit.saturating_add(1);
+        let (statement, sorting) = page::time_page(request, limit, self.indexes());
         let (rows, more) =
             session::read_within(&self.pool, &request.scope, &statement, sorting, budget).await?;
         let events = events(rows)?;
@@ -85,7 +108,8 @@ impl Reader {
 
     /// The plan of a page's statement, a line an entry: for `trailctl doctor`, and for the tests that pin it.
     pub async fn explain_page(&self, request: &PageRequest) -> Result<Vec<String>, StoreError> {
-        let (statement, sorting) = page::time_page(request, request.limit.saturating_add(1));
+        let limit = request.limit.saturating_add(1);
+        let (statement, sorting) = page::time_page(request, limit, self.indexes());
         explain::explain(&self.pool, &request.scope, &statement, sorting).await
     }
 

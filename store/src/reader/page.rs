@@ -8,6 +8,7 @@ use super::conditions::{Conditions, conditions};
 use super::session::Sorting;
 use super::statement::{Statement, limit_step};
 use super::types::PageRequest;
+use crate::indexes::{Lookup, UsableIndexes};
 use crate::row::COLUMNS;
 use crate::sql_types::Micros;
 
@@ -16,7 +17,7 @@ use crate::sql_types::Micros;
 const MOST_BRANCHES: usize = 16;
 
 /// A page's statement, and how it may be planned. `limit` is of rows, one more than the page shows.
-pub(super) fn time_page(request: &PageRequest, limit: u32) -> (Statement, Sorting) {
+pub(super) fn time_page(request: &PageRequest, limit: u32, indexes: UsableIndexes) -> (Statement, Sorting) {
     let PageRequest { filter, scope, order, after, .. } = request;
     let order_by = match order {
         Order::Descending => r#"order by e."timestamp" desc, e.log_id desc, e."offset" desc"#,
@@ -24,7 +25,7 @@ pub(super) fn time_page(request: &PageRequest, limit: u32) -> (Statement, Sortin
     };
     let limit = limit_step(limit);
     let mut statement = Statement::default();
-    if is_selective(filter) {
+    if is_selective(filter, indexes) {
         // OFFSET 0 keeps LIMIT and ORDER BY out of the plan of the look-up: an index on the order would be walked to
         // its end for a handful of rows. The sort above is of those few, and keeps only `limit` of them.
         let inner = page_conditions(&mut statement, scope, filter, *order, *after).to_sql();
@@ -34,7 +35,7 @@ pub(super) fn time_page(request: &PageRequest, limit: u32) -> (Statement, Sortin
         statement.push(&sql);
         return (statement, Sorting::AsPlanned);
     }
-    let branches = branches(filter);
+    let branches = branches(filter, indexes);
     let selects: Vec<String> = branches
         .iter()
         .map(|branch| {
@@ -49,7 +50,8 @@ pub(super) fn time_page(request: &PageRequest, limit: u32) -> (Statement, Sortin
             selects.iter().map(|select| format!("({select})")).collect::<Vec<_>>().join(" union all ");
         statement.push(&format!("select {COLUMNS} from ({union}) e {order_by} limit {limit}"));
     }
-    (statement, if is_ordered_by_index(&branches[0]) { Sorting::Avoided } else { Sorting::AsPlanned })
+    let ordered = is_ordered_by_index(&branches[0], indexes);
+    (statement, if ordered { Sorting::Avoided } else { Sorting::AsPlanned })
 }
 
 fn page_conditions(
@@ -72,24 +74,26 @@ fn page_conditions(
 }
 
 /// A filter that leaves a handful of rows by an index of its own, which has no time in it.
-fn is_selective(filter: &EventFilter) -> bool {
+pub(super) fn is_selective(filter: &EventFilter, indexes: UsableIndexes) -> bool {
     let aggregate = !filter.aggregate_id.is_empty()
         && !filter.aggregate_type.is_empty()
         && filter.aggregate_type.iter().all(|pattern| matches!(pattern, Pattern::Exact(_)));
-    aggregate || !filter.correlation_id.is_empty() || !filter.causation_id.is_empty()
+    aggregate
+        || (!filter.correlation_id.is_empty() && indexes.has(Lookup::Correlation))
+        || (!filter.causation_id.is_empty() && indexes.has(Lookup::Causation))
 }
 
 /// The filter once per value of its first repeated indexed field: each is an equality, so each has an index's order.
-fn branches(filter: &EventFilter) -> Vec<EventFilter> {
-    let few = |count: usize| (2..=MOST_BRANCHES).contains(&count);
+fn branches(filter: &EventFilter, indexes: UsableIndexes) -> Vec<EventFilter> {
+    let few = |count: usize, lookup| (2..=MOST_BRANCHES).contains(&count) && indexes.has(lookup);
     let exact = filter.event_type.iter().all(|pattern| matches!(pattern, Pattern::Exact(_)));
-    if few(filter.user_id.len()) {
+    if few(filter.user_id.len(), Lookup::User) {
         unique(&filter.user_id).map(|user| EventFilter { user_id: vec![user], ..filter.clone() }).collect()
-    } else if few(filter.event_type.len()) && exact {
+    } else if few(filter.event_type.len(), Lookup::EventType) && exact {
         unique(&filter.event_type)
             .map(|event_type| EventFilter { event_type: vec![event_type], ..filter.clone() })
             .collect()
-    } else if few(filter.organization_id.len()) {
+    } else if few(filter.organization_id.len(), Lookup::Organization) {
         unique(&filter.organization_id)
             .map(|own| EventFilter { organization_id: vec![own], ..filter.clone() })
             .collect()
@@ -107,10 +111,13 @@ fn unique<T: Clone + PartialEq>(values: &[T]) -> impl Iterator<Item = T> {
         .map(|(_, value)| value.clone())
 }
 
-/// Whether an index gives the page's order for this filter, so that a sort can only be a mistake of the planner.
-fn is_ordered_by_index(filter: &EventFilter) -> bool {
+/// Whether an index gives the page's order for this filter, so that a sort can only be a mistake of the planner. Without
+/// an index of its own a filter is looked for along the index of time, which has the order.
+fn is_ordered_by_index(filter: &EventFilter, indexes: UsableIndexes) -> bool {
     let single = |patterns: &[Pattern]| patterns.is_empty() || matches!(patterns, [Pattern::Exact(_)]);
-    single(&filter.event_type) && filter.user_id.len() <= 1 && filter.organization_id.len() <= 1
+    (single(&filter.event_type) || !indexes.has(Lookup::EventType))
+        && (filter.user_id.len() <= 1 || !indexes.has(Lookup::User))
+        && (filter.organization_id.len() <= 1 || !indexes.has(Lookup::Organization))
 }
 
 /// How many events match, at most `cap` of them.
@@ -132,23 +139,31 @@ mod tests {
         EventFilter { user_id: users.iter().map(ToString::to_string).collect(), ..EventFilter::default() }
     }
 
+    const ALL: UsableIndexes = UsableIndexes::ALL;
+    const NONE: UsableIndexes = UsableIndexes::NONE;
+
     #[test]
     fn repeated_values_become_branches_without_repetition() {
-        assert_eq!(branches(&with_users(&["a", "b", "a"])), [with_users(&["a"]), with_users(&["b"])]);
-        assert_eq!(branches(&with_users(&["a"])), [with_users(&["a"])]);
+        assert_eq!(branches(&with_users(&["a", "b", "a"]), ALL), [with_users(&["a"]), with_users(&["b"])]);
+        assert_eq!(branches(&with_users(&["a"]), ALL), [with_users(&["a"])]);
         let many: Vec<String> = (0..17).map(|n| n.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(branches(&with_users(&many)), [with_users(&many)]);
+        assert_eq!(branches(&with_users(&many), ALL), [with_users(&many)]);
+        // Without the index each branch would walk through everything.
+        assert_eq!(branches(&with_users(&["a", "b"]), NONE), [with_users(&["a", "b"])]);
+        assert!(is_ordered_by_index(&with_users(&["a", "b"]), NONE));
+        assert!(!is_ordered_by_index(&with_users(&["a", "b"]), ALL));
     }
 
     #[test]
     fn an_aggregate_or_a_correlation_is_selective() {
         let mut filter = EventFilter { aggregate_id: vec!["o".to_owned()], ..EventFilter::default() };
-        assert!(!is_selective(&filter));
+        assert!(!is_selective(&filter, ALL));
         filter.aggregate_type = vec![Pattern::parse("Ord*")];
-        assert!(!is_selective(&filter));
+        assert!(!is_selective(&filter, ALL));
         filter.aggregate_type = vec![Pattern::parse("Order")];
-        assert!(is_selective(&filter));
-        assert!(is_selective(&EventFilter { causation_id: vec!["c".to_owned()], ..EventFilter::default() }));
+        assert!(is_selective(&filter, NONE));
+        let caused = EventFilter { causation_id: vec!["c".to_owned()], ..EventFilter::default() };
+        assert!(is_selective(&caused, ALL) && !is_selective(&caused, NONE));
     }
 }

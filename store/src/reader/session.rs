@@ -24,6 +24,8 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("jit", "off"),
 ];
 
+/// How long a statement may take: the setting above, for each transaction anew.
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 /// How long a request waits for a free connection before it is told that the database is unavailable.
 const WAIT: Duration = Duration::from_secs(1);
 /// How long a new connection may take to make.
@@ -42,15 +44,16 @@ pub(super) enum Sorting {
     Avoided,
 }
 
-/// What a collected stream of rows may hold.
+/// What a collected stream of rows may hold, and cost.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     pub(super) rows: usize,
     pub(super) bytes: usize,
+    pub(super) time: Duration,
 }
 
 impl Budget {
-    pub(super) const UNBOUNDED: Self = Self { rows: usize::MAX, bytes: usize::MAX };
+    pub(super) const UNBOUNDED: Self = Self { rows: usize::MAX, bytes: usize::MAX, time: LONGEST };
 }
 
 struct OurConnect;
@@ -102,7 +105,7 @@ pub(super) async fn read_within(
     // Polled in this order, so sent in this order, in one flush; a failed statement makes COMMIT a rollback.
     let (begun, entered, rows, ended) = future::join4(
         client.batch_execute("begin read only"),
-        enter_with(&client, &entering, scope, sorting),
+        enter_with(&client, &entering, scope, sorting, budget.time),
         collect(&client, &prepared, statement.parameters(), budget),
         client.batch_execute("commit"),
     )
@@ -117,7 +120,7 @@ pub(super) async fn read_within(
 /// Sets the scope of the open transaction, and whether it may sort.
 pub(super) async fn enter(client: &Pooled, scope: &Scope, sorting: Sorting) -> Result<(), Error> {
     let entering = client.prepare_cached(ENTER).await?;
-    enter_with(client, &entering, scope, sorting).await
+    enter_with(client, &entering, scope, sorting, LONGEST).await
 }
 
 async fn enter_with(
@@ -125,13 +128,15 @@ async fn enter_with(
     entering: &tokio_postgres::Statement,
     scope: &Scope,
     sorting: Sorting,
+    time: Duration,
 ) -> Result<(), Error> {
     let (word, organization) = match scope {
         Scope::All => ("all", ""),
         Scope::Organization(own) => ("organization", own.as_str()),
     };
     let sort = if sorting == Sorting::Avoided { "off" } else { "on" };
-    client.query(entering, &[&word, &organization, &sort]).await.map(drop)
+    let timeout = format!("{}ms", time.as_millis().max(1));
+    client.query(entering, &[&word, &organization, &sort, &timeout]).await.map(drop)
 }
 
 async fn prepare(client: &Pooled, statement: &Statement) -> Result<tokio_postgres::Statement, Error> {

@@ -85,6 +85,7 @@ impl Reader {
                 let budget = Budget {
                     rows: (limits.rows as usize).saturating_sub(chunk.rows.len()),
                     bytes: limits.bytes.saturating_sub(bytes),
+                    ..Budget::UNBOUNDED
                 };
                 let (rows, more) = self.group_rows(scope, filter, &group, order, budget).await?;
                 bytes += rows.iter().map(EventRow::size).sum::<usize>();

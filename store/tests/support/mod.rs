@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use shared::event::{Event, Promoted};
+use shared::index_set::IndexSet;
 use shared::position::LogName;
 use shared::refusal::{Reason, Refusal};
 use shared::retention::{Keep, RetentionClass, RetentionRules};
@@ -33,8 +34,14 @@ pub(crate) struct TestDatabase {
 impl TestDatabase {
     /// Bootstrapped and migrated, with the classes `standard` and `access`.
     pub(crate) async fn create() -> Self {
+        Self::with_indexes(IndexSet::Standard).await
+    }
+
+    /// The same with this set of indexes.
+    pub(crate) async fn with_indexes(set: IndexSet) -> Self {
         let database = Self::bootstrapped().await;
-        store::migrate::migrate(&database.url("audit_migrator"), &classes()).await.unwrap();
+        let report = store::migrate::migrate(&database.url("audit_migrator"), &classes(), set).await.unwrap();
+        assert_eq!(report.indexes, Some(set));
         database
     }
 

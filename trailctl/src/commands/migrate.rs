@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use service::config::{ConfigError, DatabaseSettings};
+use shared::index_set::IndexSet;
 use store::{DatabaseUrl, migrate::RolePasswords};
 
 use crate::{
@@ -34,14 +35,31 @@ pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Out
     }
     let migrator = url(config.database.migrator_url().map_err(missing)?);
     session.say("migrating");
-    let report = store::migrate::migrate(&migrator, &config.retention).await?;
-    let report = json!({
+    let wanted = config.database.indexes;
+    let report = store::migrate::migrate(&migrator, &config.retention, wanted).await?;
+    let document = json!({
         "version": report.version,
         "applied": report.applied,
         "classesAdded": report.classes_added,
+        "indexes": report.indexes.map(IndexSet::as_str),
     });
-    print_single(&report.to_string(), session.output(), session.terminal)?;
+    print_single(&document.to_string(), session.output(), session.terminal)?;
+    if let Some(word) = other_indexes(report.indexes, wanted) {
+        session.say(&word);
+    }
     Ok(Outcome::Done)
+}
+
+/// What to say when the database has other indexes than the configuration wants.
+pub(crate) fn other_indexes(found: Option<IndexSet>, wanted: IndexSet) -> Option<String> {
+    let found = match found {
+        Some(found) if found == wanted => return None,
+        Some(found) => format!("the set {found}"),
+        None => "neither set whole".to_owned(),
+    };
+    Some(format!(
+        "indexes: the database has {found}, the configuration wants {wanted}: `trailctl index --set {wanted}` makes it so"
+    ))
 }
 
 /// The store's form of a configured URL.

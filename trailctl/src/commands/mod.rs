@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod events;
 pub mod filters;
 pub mod history;
+pub mod index;
 pub mod ledger;
 pub mod migrate;
 pub mod produce;
@@ -35,6 +36,7 @@ pub async fn run(command: Command, session: &Session) -> anyhow::Result<Outcome>
         Command::Topics(command) => topics::run(&command, session).await,
         Command::Schemas(command) => schemas::run(&command, session).await,
         Command::Migrate(arguments) => migrate::run(&arguments, session).await,
+        Command::Index(arguments) => index::run(&arguments, session).await,
         Command::Doctor(arguments) => doctor::run(&arguments, session).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }

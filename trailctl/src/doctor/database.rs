@@ -4,9 +4,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service::config::DatabaseSettings;
 use shared::{
     clock::{Clock, SystemClock},
+    index_set::IndexSet,
     timestamp::Timestamp,
 };
-use store::{DatabaseUrl, StoreError, inspect::Inspection};
+use store::{
+    DatabaseUrl, StoreError,
+    indexes::{IndexState, Presence},
+    inspect::Inspection,
+};
 
 use super::Check;
 use crate::outcome::describe;
@@ -36,15 +41,21 @@ pub async fn check(settings: &DatabaseSettings, clock: SystemClock) -> Vec<Check
                 format!("database.{key} is not set here"),
                 "set it where the service of this role runs",
             )),
-            Some(url) => checks.extend(as_role(name, role, url, clock).await),
+            Some(url) => checks.extend(as_role(name, role, url, settings.indexes, clock).await),
         }
     }
     checks
 }
 
-async fn as_role(name: String, role: &str, url: &SecretString, clock: SystemClock) -> Vec<Check> {
+async fn as_role(
+    name: String,
+    role: &str,
+    url: &SecretString,
+    wanted: IndexSet,
+    clock: SystemClock,
+) -> Vec<Check> {
     match look(role, url, clock).await {
-        Ok(seen) => judge(&name, role, &seen),
+        Ok(seen) => judge(&name, role, &seen, wanted),
         Err(error) => vec![Check::fail(name, describe(&error), remedy(&error))],
     }
 }
@@ -56,6 +67,7 @@ struct Seen {
     host_now: Timestamp,
     schema: Result<(), StoreError>,
     unpublished: Option<(i64, Option<Timestamp>)>,
+    indexes: Option<Vec<IndexState>>,
 }
 
 async fn look(role: &str, url: &SecretString, clock: SystemClock) -> Result<Seen, StoreError> {
@@ -72,14 +84,19 @@ async fn look(role: &str, url: &SecretString, clock: SystemClock) -> Result<Seen
         ("audit_operator", Ok(())) => Some(store::inspect::unpublished_dead_letters(&client).await?),
         _ => None,
     };
-    Ok(Seen { inspection, host_now, schema, unpublished })
+    let indexes = match (role, &schema) {
+        ("audit_operator", Ok(())) => Some(store::indexes::inventory(&client).await?),
+        _ => None,
+    };
+    Ok(Seen { inspection, host_now, schema, unpublished, indexes })
 }
 
-fn judge(name: &str, role: &str, seen: &Seen) -> Vec<Check> {
+fn judge(name: &str, role: &str, seen: &Seen, wanted: IndexSet) -> Vec<Check> {
     let mut checks = vec![access(name, role, seen)];
     if role == "audit_operator" {
         checks.push(skew(seen));
         checks.push(guards(&seen.inspection));
+        checks.extend(seen.indexes.as_ref().map(|indexes| set_of_indexes(indexes, wanted)));
         checks
             .extend(seen.unpublished.map(|(count, oldest)| dead_letters(count, oldest, seen.inspection.now)));
     }
@@ -139,6 +156,28 @@ fn guards(found: &Inspection) -> Check {
     }
 }
 
+fn set_of_indexes(indexes: &[IndexState], wanted: IndexSet) -> Check {
+    let found = store::indexes::set_of(indexes);
+    if found == Some(wanted) {
+        return Check::ok("indexes", format!("the set {wanted}, whole"));
+    }
+    let partial: Vec<&str> = indexes
+        .iter()
+        .filter(|index| index.presence == Presence::Partial)
+        .map(|index| index.definition.name)
+        .collect();
+    let found = match (found, partial.is_empty()) {
+        (Some(found), _) => format!("the database has the set {found}"),
+        (None, true) => "the database has neither set".to_owned(),
+        (None, false) => format!("half there: {}", partial.join(", ")),
+    };
+    Check::warn(
+        "indexes",
+        format!("{found}, the configuration wants {wanted}"),
+        format!("run `trailctl index --set {wanted}`, or change database.indexes"),
+    )
+}
+
 fn dead_letters(count: i64, oldest: Option<Timestamp>, now: Timestamp) -> Check {
     let Some(oldest) = oldest else { return Check::ok("dead letters", "all are published") };
     let age = now.as_micros() - oldest.as_micros();
@@ -163,6 +202,8 @@ fn remedy(error: &StoreError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use store::indexes::{DEFINITIONS, Definition};
+
     use super::super::Level;
     use super::*;
 
@@ -176,7 +217,7 @@ mod tests {
             unguarded: None,
             partitions: 3,
         };
-        Seen { inspection, host_now: now, schema: Ok(()), unpublished: None }
+        Seen { inspection, host_now: now, schema: Ok(()), unpublished: None, indexes: None }
     }
 
     #[test]
@@ -213,6 +254,26 @@ mod tests {
         assert_eq!(guards(&inspection).level, Level::Ok);
         inspection.unguarded = Some("audit.events_2026_01_standard".to_owned());
         assert_eq!(guards(&inspection).level, Level::Fail);
+    }
+
+    #[test]
+    fn other_indexes_than_configured_are_said() {
+        let states = |presence: fn(&Definition) -> Presence| -> Vec<IndexState> {
+            let state = |definition: &Definition| IndexState {
+                definition: *definition,
+                presence: presence(definition),
+                partitions: (0, 0),
+                bytes: 0,
+            };
+            DEFINITIONS.iter().map(state).collect()
+        };
+        let whole = states(|_| Presence::Whole);
+        assert_eq!(set_of_indexes(&whole, IndexSet::Standard).level, Level::Ok);
+        let other = set_of_indexes(&whole, IndexSet::Essential);
+        assert_eq!(other.level, Level::Warn);
+        assert!(other.remedy.contains("trailctl index --set essential"), "{}", other.remedy);
+        let half = states(|index| if index.lookup.is_some() { Presence::Partial } else { Presence::Whole });
+        assert!(set_of_indexes(&half, IndexSet::Standard).detail.contains("half there: events_organization"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The commands that work on the database, on databases of their own.
 
-use serde_json::Value;
-use test_support::{DaemonConfig, Role, TestDatabase, TestTopic, unique};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use test_support::{DaemonConfig, Role, TestDatabase, TestTopic, unique, wait_until};
 
 use crate::running::{Ran, Trailctl};
 
@@ -30,6 +32,102 @@ async fn migrate_makes_a_new_database_whole_and_is_idempotent() {
         assert_eq!(Some(inspection.role.as_str()), role.name());
         assert_eq!((inspection.superuser, inspection.changeable, inspection.unguarded), (false, None, None));
     }
+}
+
+#[tokio::test]
+async fn a_new_database_gets_the_configured_indexes_and_one_with_events_keeps_its_own() {
+    let database = TestDatabase::create_empty().await;
+    let essential = DaemonConfig::new(&database).set("database", "indexes", "\"essential\"");
+    let essential = Trailctl::new(&essential);
+    let ran = essential.run(&["migrate", "--bootstrap"]).ends_with(0);
+    assert_eq!(single(&ran)["indexes"], "essential");
+    assert!(!ran.stderr.contains("trailctl index"), "{}", ran.stderr);
+    let states = |ran: &Ran| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        ran.json_lines().iter().map(|line| (text(&line["index"]), text(&line["state"]))).collect()
+    };
+    for arguments in [&["index"][..], &["index", "show"][..]] {
+        let shown = essential.run(arguments).ends_with(0);
+        let states = states(&shown);
+        assert_eq!(states.len(), 8);
+        assert_eq!(states.iter().filter(|(_, state)| state == "whole").count(), 3);
+        assert_eq!(states.iter().filter(|(_, state)| state == "absent").count(), 5);
+        assert!(shown.stderr.starts_with("essential, "), "{}", shown.stderr);
+    }
+
+    let standard = Trailctl::new(&DaemonConfig::new(&database));
+    store_an_event(&database).await;
+    let ran = standard.run(&["migrate"]).ends_with(0);
+    assert_eq!(single(&ran)["indexes"], "essential", "a database with events keeps its indexes");
+    assert!(ran.stderr.contains("`trailctl index --set standard`"), "{}", ran.stderr);
+    let doctor = standard.run(&["doctor"]);
+    let check = doctor.json_lines().into_iter().find(|line| line["check"] == "indexes").expect("a check");
+    assert_eq!(check["level"], "warn");
+
+    let ran = standard.run(&["index", "--set", "standard"]).ends_with(0);
+    assert_eq!(single(&ran)["built"].as_array().map(Vec::len), Some(5), "{}", ran.stdout);
+    for name in ["organization", "user", "type", "correlation", "causation"] {
+        assert!(ran.stderr.contains(&format!("building events_{name}")), "{}", ran.stderr);
+    }
+    assert!(states(&standard.run(&["index"]).ends_with(0)).iter().all(|(_, state)| state == "whole"));
+    let again = standard.run(&["index", "--set", "standard"]).ends_with(0);
+    assert_eq!((&single(&again)["built"], &single(&again)["dropped"]), (&json!([]), &json!([])));
+    assert_eq!(single(&standard.run(&["migrate"]).ends_with(0))["indexes"], "standard");
+
+    let ran = standard.run(&["index", "--set", "essential"]).ends_with(0);
+    assert_eq!(single(&ran)["dropped"].as_array().map(Vec::len), Some(5), "{}", ran.stdout);
+    assert!(ran.stderr.contains("database.indexes = \"essential\""), "{}", ran.stderr);
+    standard.run(&["index", "--set", "essential", "show"]).ends_with(2);
+    standard.run(&["index", "--set", "all"]).ends_with(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_build_of_indexes_is_noticed_and_goes_on_when_run_again() {
+    let database = TestDatabase::create().await;
+    store_an_event(&database).await;
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database));
+    trailctl.run(&["index", "--set", "essential"]).ends_with(0);
+    let superuser = database.connect(Role::Superuser).await;
+    superuser
+        .batch_execute("begin; lock table only audit.events_2025_11_standard in row exclusive mode")
+        .await
+        .expect("a writer that does not end");
+    let count = async |sql: &str| -> i64 {
+        database.connect(Role::Superuser).await.query_one(sql, &[]).await.expect("asked").get(0)
+    };
+    let broken = "select count(*) from pg_index where not indisvalid \
+                  and indrelid = 'audit.events_2025_11_standard'::regclass";
+    let session = "select count(*) from pg_stat_activity where application_name = 'audit-index' \
+                   and datname = current_database()";
+    let mut build = trailctl.command(&["index", "--set", "standard"]).spawn().expect("started");
+    let long = Duration::from_secs(30);
+    wait_until("the build hangs in a leaf", long, async || (count(broken).await > 0).then_some(())).await;
+    build.kill().expect("killed");
+    build.wait().expect("it ended");
+    let gone = async || (count(session).await == 0).then_some(());
+    wait_until("the server lets its session go", long, gone).await;
+    let shown = trailctl.run(&["index"]).ends_with(0);
+    assert!(shown.stderr.starts_with("neither set whole"), "{}", shown.stderr);
+    assert_eq!(shown.json_lines()[3]["state"], "partial", "{}", shown.stdout);
+
+    superuser.batch_execute("rollback").await.expect("ended");
+    let ran = trailctl.run(&["index", "--set", "standard"]).ends_with(0);
+    assert_eq!(single(&ran)["built"].as_array().map(Vec::len), Some(5), "{}", ran.stdout);
+    let whole = trailctl.run(&["index"]).ends_with(0);
+    assert!(whole.json_lines().iter().all(|line| line["state"] == "whole"), "{}", whole.stdout);
+}
+
+/// One row, with its month; nothing else of an append.
+async fn store_an_event(database: &TestDatabase) {
+    let superuser = database.connect(Role::Superuser).await;
+    superuser
+        .batch_execute(
+            "select audit.ensure_month(date '2025-11-01');
+             insert into audit.events values ('2025-11-20', now(), 0, 1, 1, '00000000-0000-7000-8000-000000000001',
+                'standard', 'o', 't', 'i', 'e', 'u', 'c', '', '', '', '{}', '{}')",
+        )
+        .await
+        .expect("a superuser may insert");
 }
 
 #[tokio::test]
@@ -72,8 +170,15 @@ async fn doctor_finds_nothing_in_a_healthy_set_up() {
     for line in ran.stdout.lines() {
         assert!(line.starts_with("ok  "), "{}", ran.stdout);
     }
-    for name in ["database as audit_ingestor", "guards", "clock", "dead letters", "kafka", "schema registry"]
-    {
+    for name in [
+        "database as audit_ingestor",
+        "guards",
+        "indexes",
+        "clock",
+        "dead letters",
+        "kafka",
+        "schema registry",
+    ] {
         assert!(ran.stdout.contains(&format!("ok    {name}: ")), "{name} is not among\n{}", ran.stdout);
     }
 }

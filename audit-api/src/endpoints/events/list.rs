@@ -130,7 +130,8 @@ impl Listing {
 /// Events
 ///
 /// A page of events, newest first; or, with `Accept: application/x-ndjson`, the whole result as one stream.
-/// In ascending recorded order `nextCursor` is never null: poll it.
+/// In ascending recorded order `nextCursor` is never null: poll it. A page may hold fewer events than `limit`, none even,
+/// and have a next one.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "listEvents", tag = "Events",
     params(FilterParameters, ListParameters),
@@ -146,7 +147,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Re
     let listing = Listing::read(&mut parameters, &filter)?;
     parameters.finish()?;
     filter::within(&scope, &filter.organization_id)?;
-    guard::check(&filter)?;
+    guard::check(&filter, &scope, api.reader.indexes())?;
     if media == Media::Ndjson {
         return lines(&api, &caller, &listing, listing.request(filter, scope)).await;
     }
