@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use shared::{
     clock::{Clock as _, SystemClock},
-    digest::event_digest,
     envelope::{Acceptance, accept},
     json::ProtectedMarker,
 };
@@ -45,7 +44,6 @@ fn entry(offset: i64) -> anyhow::Result<Entry> {
     let acceptance =
         Acceptance { now: SystemClock.now(), topic_organization: "", protected: ProtectedMarker::Refused };
     let event = accept(envelope, &acceptance)?;
-    let (digest, retention_class, record) =
-        (event_digest(&event), Arc::from("standard"), Arc::new(RawRecord::default()));
-    Ok(Entry::Candidate(Candidate { offset, event, digest, retention_class, record }))
+    let (retention_class, record) = (Arc::from("standard"), Arc::new(RawRecord::default()));
+    Ok(Entry::Candidate(Candidate { offset, event, retention_class, record }))
 }

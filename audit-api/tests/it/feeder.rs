@@ -6,7 +6,6 @@ use bytes::Bytes;
 use shared::{
     account::DispositionKind,
     clock::{Clock as _, SystemClock},
-    digest::event_digest,
     envelope::{Acceptance, Envelope, accept},
     event::Event,
     json::ProtectedMarker,
@@ -118,9 +117,8 @@ fn entry(offset: i64, record: Record) -> Entry {
     };
     match record {
         Record::Event(event) => {
-            let digest = event_digest(&event);
             let (retention_class, record) = (Arc::from("standard"), Arc::new(RawRecord::default()));
-            Entry::Candidate(Candidate { offset, event, digest, retention_class, record })
+            Entry::Candidate(Candidate { offset, event, retention_class, record })
         }
         Record::Refused(reason) => Entry::Rejected(Rejected {
             offset,

@@ -9,7 +9,11 @@ use crate::store_filled::FilledStore;
 const VALUES: u64 = 100;
 
 /// Each list's name with filters of its kind. Every list has events behind the cursor that stands at `row`, at this time.
-pub(super) fn lists(store: &FilledStore, row: u64, cursor: Timestamp) -> Vec<(&'static str, Vec<EventFilter>)> {
+pub(super) fn lists(
+    store: &FilledStore,
+    row: u64,
+    cursor: Timestamp,
+) -> Vec<(&'static str, Vec<EventFilter>)> {
     let records = store.workload.events;
     let anywhere = store.sampled(0..records, VALUES, 0);
     // What an index without time finds may stand anywhere: take it from behind the cursor, or there is nothing to show.
