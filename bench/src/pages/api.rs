@@ -59,7 +59,7 @@ fn both(address: SocketAddr, filters: &[EventFilter], after: PageKey) -> Result<
 /// The list's address; every value of these filters is made of letters, digits, `-` and `:`.
 fn query(filter: &EventFilter) -> String {
     let mut query = format!("/v1/events?limit={LIMIT}");
-    let mut add = |name: &str, value: &str| query.push_str(&format!("&{name}={value}"));
+    let mut add = |name: &str, value: &str| query.extend(["&", name, "=", value]);
     for (name, time) in [("from", filter.from), ("to", filter.to)] {
         if let Some(time) = time {
             add(name, &time.to_string());
