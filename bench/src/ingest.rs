@@ -41,7 +41,21 @@ pub(crate) async fn measure(options: &Options, run: &mut Run) -> Result<()> {
     }
     evidence::measure(&workload, &topic, run);
     bars::add(run, options.ids);
+    note_disturbance(options.ids, run);
     Ok(())
+}
+
+/// Says so when the machine did much more than the ingestor and its backends: the broker, the WAL writer and autovacuum
+/// are a sixth at most; whatever else ran makes every rate of this run too low.
+fn note_disturbance(ids: Ids, run: &mut Run) {
+    const USUAL: f64 = 1.35;
+    let of = |what: &str| run.median(&bars::figure(IndexSet::Standard, ids, what));
+    let (all, ours) = (of("CPU of the whole machine"), of("ingestor CPU") + of("backend CPU"));
+    if all > USUAL * ours {
+        run.notes.push(format!(
+            "the machine was not quiet: {all:.1} µs of CPU for each event, {ours:.1} of them the product's"
+        ));
+    }
 }
 
 /// Rows for the two bases, taken out of the first store.
@@ -100,6 +114,7 @@ fn add_drained(set: IndexSet, ids: Ids, drained: &Drained, bare: &Copied, run: &
     add("÷ bare COPY", "ratio", drained.rate() / bare.rate());
     add("ingestor CPU", "µs/event", drained.each(drained.ingestor_micros));
     add("backend CPU", "µs/event", drained.each(drained.backend_micros));
+    add("CPU of the whole machine", "µs/event", drained.each(drained.machine_micros));
     add("WAL", "B/event", drained.each(drained.wal_bytes));
     add("WAL ÷ bare COPY", "ratio", drained.each(drained.wal_bytes) / bare.each(bare.wal_bytes));
     add("index bytes", "B/event", drained.each(drained.index_bytes()));

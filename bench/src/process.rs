@@ -24,6 +24,21 @@ fn ticks_in(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
+/// What all processors of the machine have worked since boot, whoever for, in microseconds: without idling and waiting
+/// for disks, and without what a host took away.
+pub(crate) fn machine_busy_micros() -> Result<u64> {
+    let stat = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
+    busy_ticks_in(&stat).map(|ticks| ticks * TICK_MICROS).context("the format of /proc/stat")
+}
+
+/// user, nice, system, irq and softirq of the first line; idle and iowait lie between, steal and guests behind.
+fn busy_ticks_in(stat: &str) -> Option<u64> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
+    let [user, nice, system, _, _, irq, softirq, ..] = ticks[..] else { return None };
+    Some(user + nice + system + irq + softirq)
+}
+
 /// The most memory that was resident at once, in bytes.
 pub(crate) fn peak_resident_bytes(pid: u32) -> Result<u64> {
     let status =
@@ -72,6 +87,13 @@ mod tests {
         let fields: Vec<String> = (4..=52).map(|field| field.to_string()).collect();
         assert_eq!(ticks_in(&format!("7 (a b) c) S {}", fields.join(" "))), Some(14 + 15));
         assert_eq!(ticks_in("7 (cut"), None);
+    }
+
+    #[test]
+    fn idling_is_not_work() {
+        let stat = "cpu  10 20 30 1000 500 1 2 300 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
+        assert_eq!(busy_ticks_in(stat), Some(63));
+        assert_eq!(busy_ticks_in("intr 5\n"), None);
     }
 
     #[test]

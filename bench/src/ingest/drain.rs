@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 
 use crate::index_set::IndexSet;
 use crate::preload::Topic;
-use crate::process::{Backends, cpu_micros, peak_resident_bytes};
+use crate::process::{Backends, cpu_micros, machine_busy_micros, peak_resident_bytes};
 use crate::wal::WalPosition;
 use crate::workload::{Expected, Workload};
 
@@ -29,6 +29,9 @@ pub(crate) struct Drained {
     pub(crate) ingestor_micros: u64,
     /// The CPU of the ingestor's backends.
     pub(crate) backend_micros: u64,
+    /// All work of the machine from the ingestor's start to the last commit: Kafka's and PostgreSQL's other processes
+    /// too, and whatever disturbed the round.
+    pub(crate) machine_micros: u64,
     /// The most memory that the ingestor had resident.
     pub(crate) peak_resident: u64,
     /// Write-ahead log of all of it, partitions made on the way included.
@@ -77,10 +80,12 @@ pub(crate) async fn drain(workload: &Workload, topic: &Topic, set: IndexSet) -> 
     // Dirty pages of the round before must not be written in this one.
     client.batch_execute("checkpoint").await?;
     let wal = WalPosition::now(&client).await?;
+    let machine = machine_busy_micros()?;
     let mut ingestor = Daemon::ingestor(&config).ready().await;
     let mut backends = Backends::default();
     until_read(&client, &mut ingestor, &mut backends, topic.records()).await?;
     let drained = Drained {
+        machine_micros: machine_busy_micros()? - machine,
         ingestor_micros: cpu_micros(ingestor.pid())?,
         backend_micros: backends.micros(),
         peak_resident: peak_resident_bytes(ingestor.pid())?,
@@ -142,6 +147,7 @@ async fn read_back(client: &Client) -> Result<Drained> {
         indexes: indexes.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect(),
         ingestor_micros: 0,
         backend_micros: 0,
+        machine_micros: 0,
         peak_resident: 0,
         wal_bytes: 0,
     })
