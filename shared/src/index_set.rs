@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// Which indexes the table of events has; the greater set holds the smaller one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum IndexSet {
     /// Histories, recorded order, time: the least that every read needs. Other filters need a bound.
     Essential,
@@ -41,6 +41,14 @@ impl FromStr for IndexSet {
 
     fn from_str(text: &str) -> Result<Self, InvalidIndexSet> {
         [Self::Essential, Self::Standard].into_iter().find(|set| set.as_str() == text).ok_or(InvalidIndexSet)
+    }
+}
+
+impl TryFrom<String> for IndexSet {
+    type Error = InvalidIndexSet;
+
+    fn try_from(text: String) -> Result<Self, InvalidIndexSet> {
+        text.parse()
     }
 }
 

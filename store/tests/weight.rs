@@ -23,6 +23,13 @@ const PARTITIONS: u64 = 12;
 /// 2025-11-01T00:00:00Z; the events are of the 25 days from there on.
 const START: i64 = 1_761_955_200_000_000;
 
+/// Bytes of index an event: those of the leaf that holds the events (a leaf without events has some pages too, whatever
+/// comes), and `event_ids` whole, key and rows.
+const INDEX_BYTES: &str = "select sum(pg_relation_size(c.oid))::float8 / (select count(*) from audit.event_ids) \
+     from pg_class c where c.relnamespace = 'audit'::regnamespace \
+         and (c.relkind = 'i' and c.relname ~ '^(events_2025_11_standard|event_ids_.._)' \
+             or c.relkind = 'r' and c.relname ~ '^event_ids_..$')";
+
 /// Bytes an event of each index that weighs anything, by its name on the table, for whoever wonders.
 const PARTS: &str = "select coalesce(string_agg(name || ' ' || bytes, ', ' order by name), '') from ( \
      select substring(c.relname from '^(?:events_2025_11_standard|event_ids_.._)_?(.*)') as name, \
@@ -187,14 +194,7 @@ async fn try_to_weigh(set: IndexSet) -> Option<Weight> {
         client.copy_out("copy (select * from audit.events) to stdout (format binary)").await.unwrap();
     let rows: Vec<Bytes> = copied.try_collect().await.unwrap();
     let ((), bare) = wal_of(&client, copy_bare(&client, rows)).await?;
-    let indexes = one(
-        &client,
-        "select (select sum(pg_indexes_size(relid)) from pg_partition_tree('audit.events') where isleaf)::float8 \
-         / (select count(*) from audit.events) \
-         + (select sum(pg_indexes_size(relid) + pg_relation_size(relid)) from pg_partition_tree('audit.event_ids') \
-            where isleaf)::float8 / (select count(*) from audit.event_ids)",
-    )
-    .await;
+    let indexes = one(&client, INDEX_BYTES).await;
     println!("{set}: {}", one::<String>(&client, PARTS).await);
     println!("{set}: {indexes:.0} B of indexes an event; WAL {:.2} times {bare:.0} B", product / bare);
     Some(Weight { indexes, wal: product / bare })
