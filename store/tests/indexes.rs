@@ -193,6 +193,7 @@ async fn indexes_are_built_and_dropped_beside_a_writer_that_opens_new_months() {
     assert_eq!(database.count("select count(*) from audit.events").await, i64::try_from(stored).unwrap());
     // An attempt to lock waits for two seconds at most; the rest is a slow machine's.
     assert!(longest < Duration::from_secs(10), "a batch took {longest:?}");
+    println!("{stored} events meanwhile, {before} to {meanwhile} months; the longest batch took {longest:?}");
     assert_whole(&database, IndexSet::Standard).await;
     let operator = database.client("audit_operator").await;
     let verification = store::verify::verify(&operator, |_| {}).await.unwrap();
@@ -303,8 +304,9 @@ async fn indexes_are_dropped_beside_an_open_reader_without_a_queue_behind_it() {
     assert!(!dropping.is_finished());
     reader.batch_execute("commit").await.unwrap();
     assert_eq!(dropping.await.unwrap().unwrap().dropped, STANDARD);
-    let (_, longest) = ingest.finish().await;
+    let (stored, longest) = ingest.finish().await;
     assert!(longest < Duration::from_secs(10), "a batch took {longest:?}");
+    println!("{stored} events meanwhile; the longest batch took {longest:?}");
     assert_whole(&database, IndexSet::Essential).await;
 }
 
