@@ -1,6 +1,8 @@
 //! The start, the life and the end of a daemon.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn, path::PathBuf, pin::pin, process::ExitCode, sync::Arc, task::Poll, time::Duration,
+};
 
 use clap::{Arg, Command, value_parser};
 use tokio::{
@@ -11,7 +13,8 @@ use tokio::{
 use crate::{
     Health, Shutdown,
     config::{self, AuditConfig, ConfigError, Loaded},
-    health, http,
+    health::{self, Condition},
+    http,
     metrics::Metrics,
     telemetry::Telemetry,
 };
@@ -34,7 +37,7 @@ pub struct Service {
 pub struct Context {
     /// The checked configuration.
     pub config: Arc<AuditConfig>,
-    /// Where the daemon names its conditions of readiness.
+    /// Where the daemon names its conditions of readiness, before it first waits for anything.
     pub health: Health,
     /// The request to stop.
     pub shutdown: Shutdown,
@@ -148,6 +151,18 @@ where
 /// How long after an immediate stop was asked for the daemon may take to return.
 const IMMEDIATE: Duration = Duration::from_secs(1);
 
+/// Runs the daemon; `running` is met from where it first waits. Its own conditions it names before that, and a probe that
+/// comes earlier must not find it ready because nothing is named yet.
+async fn named_first<R: Future>(daemon: R, running: Condition) -> R::Output {
+    let mut daemon = pin!(daemon);
+    let first = poll_fn(|context| Poll::Ready(daemon.as_mut().poll(context))).await;
+    running.met();
+    match first {
+        Poll::Ready(output) => output,
+        Poll::Pending => daemon.await,
+    }
+}
+
 async fn supervise<F, R>(
     service: Service,
     context: Context,
@@ -176,9 +191,8 @@ where
     tokio::spawn(http::serve(listener, routes, limits, observing.clone()));
     tokio::spawn(context.metrics.clone().upkeep());
     let running_condition = context.health.condition("running");
-    running_condition.met();
 
-    let mut running = tokio::spawn(daemon(context));
+    let mut running = tokio::spawn(named_first(daemon(context), running_condition.clone()));
     let result = tokio::select! {
         ended = &mut running => ended?,
         () = shutdown.requested() => {
@@ -229,4 +243,26 @@ fn listen_for_signals(shutdown: Shutdown) -> anyhow::Result<()> {
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_is_not_ready_before_it_has_named_its_conditions() {
+        let health = Health::new();
+        let running = health.condition("running");
+        let own = health.clone();
+        let daemon = async move {
+            assert_eq!(own.readiness().unmet["running"], "starting");
+            let database = own.condition("database");
+            tokio::task::yield_now().await;
+            assert!(!own.readiness().unmet.contains_key("running"), "it is running since it first waited");
+            assert!(own.readiness().unmet.contains_key("database"));
+            database.met();
+            own.readiness().status
+        };
+        assert_eq!(named_first(daemon, running).await, "ready");
+    }
 }
