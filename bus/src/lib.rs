@@ -4,9 +4,11 @@
 
 pub mod client;
 pub mod dead_letter;
+pub mod events;
 pub mod producer;
 pub mod registry;
 pub mod topics;
 
 pub use client::kafka_client_config;
+pub use events::{CanonicalSchema, EventRecord, EventRules};
 pub use producer::{Delivered, Delivery, Outgoing, ProduceError, Producer, ProducerLimits};

@@ -6,7 +6,7 @@ mod limits;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -102,9 +102,52 @@ impl Producer {
         self.enqueue(record).await?.await
     }
 
+    /// Sends records in order and waits for all of them: what became of each, in the same order.
+    ///
+    /// For all of them together room is waited for at most `patience`; from the first that finds none on they are
+    /// [`ProduceError::Busy`] and not sent, so that a later record of a key never overtakes an earlier one.
+    pub async fn send_all(
+        &self,
+        records: impl IntoIterator<Item = Outgoing>,
+        patience: Duration,
+    ) -> Vec<Result<Delivered, ProduceError>> {
+        let until = Instant::now() + patience;
+        let mut handed_over = Vec::new();
+        let mut is_busy = false;
+        for record in records {
+            let delivery = if is_busy {
+                Err(ProduceError::Busy { topic: record.topic })
+            } else {
+                self.enqueue_within(record, until.saturating_duration_since(Instant::now())).await
+            };
+            is_busy |= matches!(delivery, Err(ProduceError::Busy { .. }));
+            handed_over.push(delivery);
+        }
+        let mut outcomes = Vec::with_capacity(handed_over.len());
+        for delivery in handed_over {
+            outcomes.push(match delivery {
+                Ok(delivery) => delivery.await,
+                Err(error) => Err(error),
+            });
+        }
+        outcomes
+    }
+
+    /// As [`Producer::enqueue`], but waits for room at most `patience`; then [`ProduceError::Busy`].
+    pub async fn enqueue_within(
+        &self,
+        record: Outgoing,
+        patience: Duration,
+    ) -> Result<Delivery, ProduceError> {
+        let topic = record.topic.clone();
+        let enqueued = tokio::time::timeout(patience, self.enqueue(record)).await;
+        enqueued.unwrap_or(Err(ProduceError::Busy { topic }))
+    }
+
     /// Hands a record over, waiting while too much is in flight; the answer is a future of its acknowledgement.
     ///
-    /// Records of one partition are written in the order in which they were handed over.
+    /// Records of one partition are written in the order in which they were handed over. Dropped before it is ready,
+    /// the record has not been sent.
     pub async fn enqueue(&self, record: Outgoing) -> Result<Delivery, ProduceError> {
         let bytes = size_of(&record);
         let limit = self.shared.limits.max_record_bytes;
@@ -112,7 +155,10 @@ impl Producer {
             return Err(ProduceError::TooLarge { topic: record.topic, bytes, limit });
         }
         let (sender, receiver) = oneshot::channel();
-        let mut waiting = Box::new(Waiting::new(sender, self.room_for(bytes).await));
+        let Some(permits) = self.room_for(bytes).await else {
+            return Err(ProduceError::Closed { topic: record.topic });
+        };
+        let mut waiting = Box::new(Waiting::new(sender, permits));
         loop {
             match self.client().send(to_kafka(&record, waiting)) {
                 Ok(()) => {
@@ -151,15 +197,24 @@ impl Producer {
         }
     }
 
-    async fn room_for(&self, bytes: usize) -> Permits {
+    /// The end: takes nothing more ([`ProduceError::Closed`]) and waits for what is in flight, at most `deadline`.
+    /// Answers how many records were not acknowledged by then; they may arrive or not.
+    pub async fn close(&self, deadline: Duration) -> usize {
+        self.shared.records.close();
+        self.shared.units.close();
+        // An error only says that some are left, which are counted here.
+        let _ = self.flush(deadline).await;
+        // A record's room is given back when Kafka has answered for it.
+        self.shared.limits.in_flight_records.saturating_sub(self.shared.records.available_permits())
+    }
+
+    /// `None` = closed.
+    async fn room_for(&self, bytes: usize) -> Option<Permits> {
         let units =
             u32::try_from(bytes.div_ceil(UNIT).clamp(1, units_of(&self.shared.limits))).unwrap_or(u32::MAX);
-        let records = Arc::clone(&self.shared.records).acquire_owned().await;
-        let budget = Arc::clone(&self.shared.units).acquire_many_owned(units).await;
-        Permits::new(
-            records.expect("the semaphore is never closed"),
-            budget.expect("the semaphore is never closed"),
-        )
+        let record = Arc::clone(&self.shared.records).acquire_owned().await.ok()?;
+        let budget = Arc::clone(&self.shared.units).acquire_many_owned(units).await.ok()?;
+        Some(Permits::new(record, budget))
     }
 
     fn client(&self) -> Client {

@@ -255,3 +255,74 @@ async fn bytes_in_flight_are_bounded_too() {
         Err(ProduceError::Unflushed { records: 1 })
     ));
 }
+
+#[tokio::test]
+async fn a_caller_with_bounded_patience_is_told_that_the_producer_is_busy() {
+    let limits = ProducerLimits { in_flight_records: 2, ..ProducerLimits::default() };
+    let producer = Producer::new(&nowhere(), "test", limits).unwrap();
+    let record = || Outgoing { topic: "t".to_owned(), ..Outgoing::default() };
+    let _held = [producer.enqueue(record()).await.unwrap(), producer.enqueue(record()).await.unwrap()];
+    let error = producer.enqueue_within(record(), Duration::from_millis(50)).await.unwrap_err();
+    assert!(matches!(&error, ProduceError::Busy { topic } if topic == "t"), "{error}");
+    assert!(!error.is_permanent());
+}
+
+#[tokio::test]
+async fn every_record_of_many_gets_an_outcome_of_its_own_in_order() {
+    let topic = TestTopic::create(3).await;
+    let limits = ProducerLimits { in_flight_records: 10, ..ProducerLimits::for_records_of(1000) };
+    let producer = Producer::new(&kafka_settings(), "test", limits).unwrap();
+    let records = (0..100).map(|number| {
+        let value = if number == 40 { "x".repeat(2000) } else { number.to_string() };
+        to(&topic, "one key", &value)
+    });
+    let outcomes = producer.send_all(records, Duration::from_secs(30)).await;
+    assert_eq!(outcomes.len(), 100);
+    let mut next = None;
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Ok(delivered) => {
+                assert!(next.is_none_or(|offset| offset == delivered.offset), "{number}");
+                next = Some(delivered.offset + 1);
+            }
+            Err(error) => {
+                assert!(number == 40 && matches!(error, ProduceError::TooLarge { .. }), "{number}: {error}");
+            }
+        }
+    }
+    assert_eq!(next, Some(99));
+}
+
+#[tokio::test]
+async fn from_the_first_record_without_room_on_none_is_sent() {
+    let limits = ProducerLimits {
+        in_flight_records: 2,
+        delivery_timeout: Duration::from_secs(1),
+        ..ProducerLimits::default()
+    };
+    let producer = Producer::new(&nowhere(), "test", limits).unwrap();
+    let record = || Outgoing { topic: "t".to_owned(), ..Outgoing::default() };
+    let outcomes = producer.send_all((0..5).map(|_| record()), Duration::from_millis(50)).await;
+    let codes: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().unwrap_err().code()).collect();
+    assert_eq!(codes[..2], [Some(RDKafkaErrorCode::MessageTimedOut); 2]);
+    assert!(outcomes[2..].iter().all(|outcome| matches!(outcome, Err(ProduceError::Busy { .. }))));
+}
+
+#[tokio::test]
+async fn a_closed_producer_counts_what_it_could_not_deliver_and_takes_no_more() {
+    let topic = TestTopic::create(1).await;
+    let producer = Producer::new(&kafka_settings(), "test", ProducerLimits::default()).unwrap();
+    for number in 0..100 {
+        drop(producer.enqueue(to(&topic, "k", &number.to_string())).await.unwrap());
+    }
+    assert_eq!(producer.close(Duration::from_secs(30)).await, 0);
+    assert_eq!(topic.end_offsets().await, [100]);
+    let error = producer.send(to(&topic, "k", "late")).await.unwrap_err();
+    assert!(matches!(error, ProduceError::Closed { .. }), "{error}");
+
+    let producer = Producer::new(&nowhere(), "test", ProducerLimits::default()).unwrap();
+    for _ in 0..3 {
+        drop(producer.enqueue(to(&topic, "k", "x")).await.unwrap());
+    }
+    assert_eq!(producer.close(Duration::from_millis(100)).await, 3);
+}

@@ -24,6 +24,18 @@ pub enum ProduceError {
         /// Kafka's or librdkafka's reason.
         cause: KafkaError,
     },
+    /// Too much was in flight for as long as the caller would wait; the record was not sent. Try again later.
+    #[error("topic {topic}: too many records wait for Kafka")]
+    Busy {
+        /// The topic.
+        topic: String,
+    },
+    /// The producer was closed; the record was not sent.
+    #[error("topic {topic}: the producer is closed")]
+    Closed {
+        /// The topic.
+        topic: String,
+    },
     /// Records were still waiting when the time for the last flush was over.
     #[error("{records} records were not acknowledged within the time for the last flush")]
     Unflushed {

@@ -10,10 +10,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bus::{ProduceError, Producer, ProducerLimits, topics};
+use bus::{CanonicalSchema, EventRules, ProduceError, Producer, ProducerLimits, topics};
 use indicatif::ProgressBar;
 use service::config::AuditConfig;
-use shared::avro;
 use tokio::sync::mpsc;
 
 use super::schemas;
@@ -73,14 +72,8 @@ pub async fn run(arguments: Arguments, session: &Session) -> anyhow::Result<Outc
         session.say(&format!("warning: the configured ingestor does not read {}", arguments.topic));
     }
     check_files(&arguments.files)?;
-    let (sender, schema_id) =
-        if arguments.dry_run { (Sender::Nowhere(0), 0) } else { connect(&arguments, &config).await? };
-    let checker = Checker {
-        schema_id,
-        topic_organization: config.ingestor.organizations.get(&arguments.topic).cloned().unwrap_or_default(),
-        max_record_bytes: config.ingestor.max_record_bytes,
-        clock: session.clock,
-    };
+    let sender = if arguments.dry_run { Sender::Nowhere(0) } else { connect(&arguments, &config).await? };
+    let checker = Checker { rules: EventRules::for_topic(&config, &arguments.topic), clock: session.clock };
     Run::new(sender, &arguments, session).go(arguments.files.clone(), checker).await
 }
 
@@ -99,22 +92,18 @@ fn check_files(files: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn connect(arguments: &Arguments, config: &AuditConfig) -> anyhow::Result<(Sender, u32)> {
+async fn connect(arguments: &Arguments, config: &AuditConfig) -> anyhow::Result<Sender> {
     config.kafka.bootstrap_servers().map_err(|error| outcome::usage(error.to_string()))?;
     let found = topics::describe(&config.kafka, std::slice::from_ref(&arguments.topic)).await?;
     if found.is_empty() {
         let topic = &arguments.topic;
         anyhow::bail!("there is no topic {topic}: `trailctl topics apply` makes those of the configuration");
     }
-    let registry = schemas::registry(&config.registry)?;
-    // Registering again answers the id that is there.
-    let schema_id = registry
-        .register(schemas::CANONICAL_SUBJECT, &avro::canonical_schema_compact(), &[])
-        .await
-        .context("the canonical schema's id")?;
+    let schema = CanonicalSchema::new(schemas::registry(&config.registry)?);
+    let schema_id = schema.id().await.context("the canonical schema's id")?;
     let limits = ProducerLimits::for_records_of(config.ingestor.max_record_bytes);
     let producer = Producer::new(&config.kafka, "trailctl-produce", limits)?;
-    Ok((Sender::Kafka(KafkaSender::new(producer, arguments.topic.clone(), arguments.rate)), schema_id))
+    Ok(Sender::Kafka(KafkaSender::new(producer, arguments.topic.clone(), schema_id, arguments.rate)))
 }
 
 /// One run, from the first line to the summary.

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use bus::registry::{Compatibility, Registry};
+use bus::{
+    events::CANONICAL_SUBJECT,
+    registry::{Compatibility, Registry},
+};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{avro, json::ProtectedMarker};
@@ -14,8 +17,6 @@ use crate::{
     session::Session,
 };
 
-/// The canonical envelope's subject.
-pub const CANONICAL_SUBJECT: &str = "audit.events-value";
 /// Typed schemas: TopicRecordNameStrategy, `<topic>-<full name>`.
 const TYPED_PREFIX: &str = "audit.events-";
 

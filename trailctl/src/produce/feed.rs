@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
+use bus::EventRecord;
 use shared::refusal::Refusal;
 use tokio::sync::mpsc;
 
 use super::{
-    check::{Checked, Checker},
+    check::Checker,
     lines::{Lines, ReadError},
 };
 
@@ -24,7 +25,7 @@ const BATCHES_AHEAD: usize = 8;
 #[derive(Debug)]
 pub enum Fed {
     /// Good records.
-    Records(Vec<Checked>),
+    Records(Vec<EventRecord>),
     /// A bad line; without `lenient` the last thing that comes.
     Bad(BadLine),
     /// A file that cannot be read further; the last thing that comes.
@@ -77,7 +78,7 @@ struct Feed {
     sender: mpsc::Sender<Fed>,
     checker: Checker,
     lenient: bool,
-    records: Vec<Checked>,
+    records: Vec<EventRecord>,
     bytes: usize,
 }
 
@@ -103,8 +104,8 @@ impl Feed {
         }
     }
 
-    fn push(&mut self, record: Checked) -> Result<(), Stop> {
-        self.bytes += record.key.len() + record.value.len();
+    fn push(&mut self, record: EventRecord) -> Result<(), Stop> {
+        self.bytes += record.size();
         self.records.push(record);
         if self.records.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }

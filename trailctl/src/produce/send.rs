@@ -8,14 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bus::{Delivery, Outgoing, ProduceError, Producer};
-use bytes::Bytes;
+use bus::{Delivery, EventRecord, ProduceError, Producer};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
-
-use super::check::Checked;
 
 /// Where records go: to Kafka, or nowhere in a dry run.
 pub enum Sender {
@@ -29,6 +26,7 @@ pub enum Sender {
 pub struct KafkaSender {
     producer: Producer,
     topic: String,
+    schema_id: u32,
     pace: Pace,
     deliveries: mpsc::UnboundedSender<Delivery>,
     acknowledged: Arc<AtomicU64>,
@@ -38,25 +36,19 @@ pub struct KafkaSender {
 
 impl KafkaSender {
     /// A sender of at most `rate` records a second.
-    pub fn new(producer: Producer, topic: String, rate: Option<u64>) -> Self {
+    pub fn new(producer: Producer, topic: String, schema_id: u32, rate: Option<u64>) -> Self {
         // Not bounded by itself: every delivery holds the producer's permits, which are.
         let (deliveries, waiting) = mpsc::unbounded_channel();
         let (first_failure, failed) = oneshot::channel();
         let acknowledged = Arc::new(AtomicU64::new(0));
         let watcher = tokio::spawn(watch(waiting, Arc::clone(&acknowledged), first_failure));
-        Self { producer, topic, pace: Pace::new(rate), deliveries, acknowledged, failed, watcher }
+        Self { producer, topic, schema_id, pace: Pace::new(rate), deliveries, acknowledged, failed, watcher }
     }
 
-    async fn send(&mut self, records: Vec<Checked>) -> Result<(), ProduceError> {
+    async fn send(&mut self, records: Vec<EventRecord>) -> Result<(), ProduceError> {
         for record in records {
             self.pace.wait().await;
-            let outgoing = Outgoing {
-                topic: self.topic.clone(),
-                key: Some(Bytes::from(record.key)),
-                value: Some(Bytes::from(record.value)),
-                ..Outgoing::default()
-            };
-            let delivery = self.producer.enqueue(outgoing).await?;
+            let delivery = self.producer.enqueue(record.into_outgoing(&self.topic, self.schema_id)).await?;
             // Err = the watcher met a failure and has ended; it is reported below.
             let _ = self.deliveries.send(delivery);
         }
@@ -95,7 +87,7 @@ async fn watch(
 
 impl Sender {
     /// Hands records over, in order; waits while too many are in flight.
-    pub async fn send(&mut self, records: Vec<Checked>) -> Result<(), ProduceError> {
+    pub async fn send(&mut self, records: Vec<EventRecord>) -> Result<(), ProduceError> {
         match self {
             Self::Kafka(sender) => sender.send(records).await,
             Self::Nowhere(count) => {
