@@ -25,13 +25,8 @@ impl IndexSet {
     pub(crate) async fn create_database(self) -> Result<TestDatabase> {
         let database = TestDatabase::create().await;
         if self == Self::Essential {
-            let client = database.connect(Role::Superuser).await;
-            client
-                .batch_execute(
-                    "drop index audit.events_organization, audit.events_user, audit.events_type,
-                                audit.events_correlation, audit.events_causation",
-                )
-                .await?;
+            let migrator = database.database_url(Role::Migrator);
+            store::indexes::apply(&migrator, shared::index_set::IndexSet::Essential, |_| ()).await?;
         }
         Ok(database)
     }

@@ -1,7 +1,6 @@
 -- find_stored: the event at a position; its append says in which months it can be. $1 log, $2 offset, $3 organisation or null
-select e."timestamp", e.recorded_at, e.log_id, e."offset", e.version, e.event_id, e.retention_class, e.organization_id,
-       e.aggregate_type, e.aggregate_id, e.event_type, e.user_id, e.correlation_id, e.causation_id, e.source, e.action,
-       e.payload, e.metadata
+select e."timestamp", e.recorded_at, e.log_id, e."offset", e.version, e.event_id, e.event_type, e.aggregate_id, e.aggregate_type,
+       e.payload, e.metadata, e.retention_class, e.organization_id, e.user_id, e.correlation_id, e.causation_id, e.source, e.action
 from (
     select *
     from audit.appends

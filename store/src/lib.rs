@@ -31,9 +31,9 @@ pub use connect::connect;
 pub use error::StoreError;
 pub use logs::{LastRecord, Log};
 pub use reader::{
-    AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,
-    PageRequest, Reader, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
+    AggregateKey, Ahead, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity,
+    Page, PageRequest, Reader, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
 };
-pub use row::EventRow;
+pub use row::{EventRow, WholeRow};
 pub use tokio_postgres::Client;
 pub use url::DatabaseUrl;

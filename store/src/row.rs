@@ -1,5 +1,7 @@
 //! A row of `events`, read without copying its texts.
 
+use std::ops::Deref;
+
 use shared::event::{Event, Promoted};
 use shared::position::Position;
 use shared::timestamp::Timestamp;
@@ -10,13 +12,18 @@ use uuid::Uuid;
 use crate::error::StoreError;
 use crate::sql_types::{JsonText, Micros};
 
-/// The columns that an [`EventRow`] reads, in its order; every statement that makes one selects exactly these first.
-pub(crate) const COLUMNS: &str = r#"e."timestamp", e.recorded_at, e.log_id, e."offset", e.version, e.event_id, e.retention_class, e.organization_id, e.aggregate_type, e.aggregate_id, e.event_type, e.user_id, e.correlation_id, e.causation_id, e.source, e.action, e.payload, e.metadata"#;
+/// The columns that an [`EventRow`] reads, in its order; every statement that makes one selects exactly these first. They
+/// are what answers show: each column more costs every event of a replay its way through the server and the driver.
+pub(crate) const COLUMNS: &str = r#"e."timestamp", e.recorded_at, e.log_id, e."offset", e.version, e.event_id, e.event_type, e.aggregate_id, e.aggregate_type, e.payload, e.metadata"#;
 
 /// The number of [`COLUMNS`]: what a statement adds comes after.
-pub(crate) const COLUMN_COUNT: usize = 18;
+const SHOWN_COUNT: usize = 11;
 
-/// A stored event; its texts stay in the row as it came from the server.
+/// The number of columns of a [`WholeRow`]: the shown ones, then `retention_class`, `organization_id`, `user_id`,
+/// `correlation_id`, `causation_id`, `source`, `action`.
+const WHOLE_COUNT: usize = 18;
+
+/// A stored event as it is shown; its texts stay in the row as it came from the server.
 #[derive(Debug)]
 pub struct EventRow {
     row: Row,
@@ -40,7 +47,7 @@ impl EventRow {
 
     /// A column that a statement selects after [`COLUMNS`].
     pub(crate) fn extra<'a, T: postgres_types::FromSql<'a>>(&'a self, index: usize) -> Result<T, StoreError> {
-        Ok(self.row.try_get(COLUMN_COUNT + index)?)
+        Ok(self.row.try_get(SHOWN_COUNT + index)?)
     }
 
     fn text(&self, index: usize) -> &str {
@@ -78,13 +85,13 @@ impl EventRow {
         self.version
     }
 
-    /// Its retention class.
-    pub fn retention_class(&self) -> &str {
+    /// What happened.
+    pub fn event_type(&self) -> &str {
         self.text(6)
     }
 
-    /// Its organisation; `""` = none.
-    pub fn organization_id(&self) -> &str {
+    /// Its aggregate.
+    pub fn aggregate_id(&self) -> &str {
         self.text(7)
     }
 
@@ -93,49 +100,14 @@ impl EventRow {
         self.text(8)
     }
 
-    /// Its aggregate.
-    pub fn aggregate_id(&self) -> &str {
-        self.text(9)
-    }
-
-    /// What happened.
-    pub fn event_type(&self) -> &str {
-        self.text(10)
-    }
-
-    /// `metadata.userId`; `""` = absent. The same holds for the four below.
-    pub fn user_id(&self) -> &str {
-        self.text(11)
-    }
-
-    /// `metadata.correlationId`
-    pub fn correlation_id(&self) -> &str {
-        self.text(12)
-    }
-
-    /// `metadata.causationId`
-    pub fn causation_id(&self) -> &str {
-        self.text(13)
-    }
-
-    /// `metadata.source`
-    pub fn source(&self) -> &str {
-        self.text(14)
-    }
-
-    /// `metadata.action`
-    pub fn action(&self) -> &str {
-        self.text(15)
-    }
-
     /// The payload's stored bytes.
     pub fn payload(&self) -> &str {
-        self.json(16)
+        self.json(9)
     }
 
     /// The metadata's stored bytes.
     pub fn metadata(&self) -> &str {
-        self.json(17)
+        self.json(10)
     }
 
     /// About how many bytes its texts take: what chunk limits count.
@@ -158,17 +130,78 @@ impl EventRow {
             position: self.position,
         }
     }
+}
+
+/// A stored event with the columns that no answer shows: for checks, digests and decisions about it.
+#[derive(Debug)]
+pub struct WholeRow {
+    shown: EventRow,
+}
+
+impl Deref for WholeRow {
+    type Target = EventRow;
+
+    fn deref(&self) -> &EventRow {
+        &self.shown
+    }
+}
+
+impl WholeRow {
+    /// Reads the fixed-size columns.
+    pub(crate) fn new(row: Row) -> Result<Self, StoreError> {
+        Ok(Self { shown: EventRow::new(row)? })
+    }
+
+    /// A column that a statement selects after those of a whole row.
+    pub(crate) fn extra<'a, T: postgres_types::FromSql<'a>>(&'a self, index: usize) -> Result<T, StoreError> {
+        Ok(self.shown.row.try_get(WHOLE_COUNT + index)?)
+    }
+
+    /// Its retention class.
+    pub fn retention_class(&self) -> &str {
+        self.text(11)
+    }
+
+    /// Its organisation; `""` = none.
+    pub fn organization_id(&self) -> &str {
+        self.text(12)
+    }
+
+    /// `metadata.userId`; `""` = absent. The same holds for the four below.
+    pub fn user_id(&self) -> &str {
+        self.text(13)
+    }
+
+    /// `metadata.correlationId`
+    pub fn correlation_id(&self) -> &str {
+        self.text(14)
+    }
+
+    /// `metadata.causationId`
+    pub fn causation_id(&self) -> &str {
+        self.text(15)
+    }
+
+    /// `metadata.source`
+    pub fn source(&self) -> &str {
+        self.text(16)
+    }
+
+    /// `metadata.action`
+    pub fn action(&self) -> &str {
+        self.text(17)
+    }
 
     /// The event as it was accepted: what digests and leaves are made of.
     pub fn to_event(&self) -> Event {
         Event {
-            event_id: self.event_id,
+            event_id: self.event_id(),
             organization_id: self.organization_id().to_owned(),
             event_type: self.event_type().to_owned(),
             aggregate_type: self.aggregate_type().to_owned(),
             aggregate_id: self.aggregate_id().to_owned(),
-            timestamp: self.timestamp,
-            version: self.version,
+            timestamp: self.timestamp(),
+            version: self.version(),
             payload: self.payload().to_owned(),
             metadata: self.metadata().to_owned(),
             promoted: Promoted {

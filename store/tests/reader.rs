@@ -12,8 +12,8 @@ use shared::position::Position;
 use shared::refusal::Reason;
 use shared::scope::Scope;
 use store::{
-    AggregateKey, ChunkLimits, DeadLetterRequest, EventRow, HistoryKey, HistoryRange, PageRequest, Reader,
-    RecordAddress, RecordState, RecordedCursor,
+    AggregateKey, Ahead, ChunkLimits, DeadLetterRequest, EventRow, HistoryKey, HistoryRange, PageRequest,
+    Reader, RecordAddress, RecordState, RecordedCursor,
 };
 use support::*;
 
@@ -153,7 +153,10 @@ async fn every_read_keeps_to_its_scope() {
             PageRequest { scope: beta.clone(), ..request(EventFilter::default(), Order::Descending, sort) };
         let rows = all_pages(&reader, own).await;
         assert_eq!(rows.len(), 20);
-        assert!(rows.iter().all(|row| row.organization_id() == "beta"));
+        for row in rows {
+            let whole = reader.find_event(&Scope::All, row.event_id()).await.unwrap().unwrap();
+            assert_eq!(whole.organization_id(), "beta");
+        }
         let other = PageRequest { scope: beta.clone(), ..request(widened.clone(), Order::Descending, sort) };
         assert!(all_pages(&reader, other).await.is_empty());
         let nobody = PageRequest {
@@ -254,6 +257,71 @@ async fn a_history_comes_by_version_and_then_as_recorded() {
     assert_eq!(reader.integrity(&Scope::All, &aggregate("beta")).await.unwrap(), store::Integrity::default());
 }
 
+/// All that a walk from the start gives; it may keep what it knows of the appends ahead.
+async fn walked(reader: &Reader, filter: &EventFilter, limits: ChunkLimits, keeps: bool) -> Vec<Position> {
+    let head = reader.head().await.unwrap();
+    let (mut cursor, mut seen, mut ahead) = (RecordedCursor::START, Vec::new(), Ahead::default());
+    loop {
+        if !keeps {
+            ahead = Ahead::default();
+        }
+        let chunk =
+            reader.recorded_chunk(&Scope::All, filter, cursor, head, limits, &mut ahead).await.unwrap();
+        assert!(chunk.rows.len() <= limits.rows as usize);
+        assert!(chunk.reached > cursor || chunk.complete, "{cursor:?} {limits:?}");
+        cursor = chunk.reached;
+        seen.extend(positions(&chunk.rows));
+        if chunk.complete {
+            assert_eq!(cursor, RecordedCursor { append_no: head + 1, offset: None });
+            return seen;
+        }
+    }
+}
+
+/// Appends of 300, 3, 1, 160, 70 and 70 rows, which are read alone or together, and in parts.
+#[tokio::test]
+async fn large_and_small_appends_are_walked_through_alike() {
+    let database = TestDatabase::create().await;
+    let logs = database.logs("audit.events", 2).await;
+    let mut writer = database.writer().await;
+    let of = |log: usize, from: i64, numbers: std::ops::Range<u64>| {
+        let mut span = events(&logs[log], from, numbers);
+        for (nth, entry) in span.entries.iter_mut().enumerate() {
+            if let store::Entry::Candidate(candidate) = entry {
+                candidate.event.promoted.user_id = format!("u-{}", nth % 50);
+            }
+        }
+        span
+    };
+    for spans in [
+        vec![of(0, 0, 0..300), of(1, 0, 300..303)],
+        vec![of(0, 300, 303..304), of(1, 3, 304..464)],
+        vec![of(0, 301, 464..534), of(1, 163, 534..604)],
+    ] {
+        writer.append(&batch(spans)).await.unwrap();
+    }
+    let reader = reader(&database).await;
+    let one = EventFilter { user_id: vec!["u-7".to_owned()], ..EventFilter::default() };
+    let most = EventFilter { event_type: vec![Pattern::parse("Order*")], ..EventFilter::default() };
+    for (filter, condition) in [(EventFilter::default(), "true"), (one, "user_id = 'u-7'"), (most, "true")] {
+        let wanted = expected(&database, condition, "append_no, \"offset\"").await;
+        for rows in [13, 64, 100, 160, 299, 300, 301, 640, 1000] {
+            let limits = ChunkLimits { rows, ..ChunkLimits::default() };
+            let seen = walked(&reader, &filter, limits, rows % 2 == 0).await;
+            assert_eq!(seen, wanted, "{condition}, {rows} at once");
+        }
+        // Full pages, in both directions.
+        for (order, sql) in [
+            (Order::Ascending, "append_no, \"offset\""),
+            (Order::Descending, "append_no desc, \"offset\" desc"),
+        ] {
+            let request = PageRequest { limit: 99, ..request(filter.clone(), order, Sort::Recorded) };
+            let wanted = expected(&database, condition, sql).await;
+            assert_eq!(positions(&all_pages(&reader, request).await), wanted, "{condition} {order:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn chunks_cut_anywhere_give_recorded_order_once() {
     let (database, reader) = filled().await;
@@ -269,29 +337,19 @@ async fn chunks_cut_anywhere_give_recorded_order_once() {
         ChunkLimits::default(),
     ];
     for limits in limits {
-        let (mut cursor, mut seen) = (RecordedCursor::START, Vec::new());
-        loop {
-            let chunk = reader
-                .recorded_chunk(&Scope::All, &EventFilter::default(), cursor, head, limits)
-                .await
-                .unwrap();
-            assert!(chunk.rows.len() <= limits.rows as usize);
-            assert!(chunk.reached > cursor || chunk.complete, "{cursor:?} {limits:?}");
-            cursor = chunk.reached;
-            seen.extend(positions(&chunk.rows));
-            if chunk.complete {
-                break;
-            }
+        for keeps in [true, false] {
+            let seen = walked(&reader, &EventFilter::default(), limits, keeps).await;
+            assert_eq!(seen, wanted, "{limits:?}");
         }
-        assert_eq!(seen, wanted, "{limits:?}");
-        assert_eq!(cursor, RecordedCursor { append_no: head + 1, offset: None });
     }
     // From any position on, as a client that kept it would.
     for (nth, position) in wanted.iter().enumerate() {
         let cursor = reader.locate(*position).await.unwrap().unwrap();
         let limits = ChunkLimits::default();
-        let chunk =
-            reader.recorded_chunk(&Scope::All, &EventFilter::default(), cursor, head, limits).await.unwrap();
+        let chunk = reader
+            .recorded_chunk(&Scope::All, &EventFilter::default(), cursor, head, limits, &mut Ahead::default())
+            .await
+            .unwrap();
         assert_eq!(positions(&chunk.rows), wanted[nth + 1..], "{position}");
     }
     assert_eq!(reader.locate(Position { log_id: 1, offset: 30 }).await.unwrap(), None);
@@ -300,7 +358,14 @@ async fn chunks_cut_anywhere_give_recorded_order_once() {
     let nothing = EventFilter { user_id: vec!["nobody".to_owned()], ..EventFilter::default() };
     for filter in [EventFilter::default(), nothing] {
         let chunk = reader
-            .recorded_chunk(&Scope::All, &filter, RecordedCursor::START, 2, ChunkLimits::default())
+            .recorded_chunk(
+                &Scope::All,
+                &filter,
+                RecordedCursor::START,
+                2,
+                ChunkLimits::default(),
+                &mut Ahead::default(),
+            )
             .await
             .unwrap();
         assert!(chunk.complete && chunk.rows.len() == if filter == EventFilter::default() { 30 } else { 0 });

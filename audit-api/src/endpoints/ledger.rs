@@ -111,7 +111,7 @@ fn to_json(fate: &RecordFate, access: &LedgerAccess) -> Result<Vec<u8>, Problem>
         reason: fate.reason.map(Reason::as_str),
         pointer: fate.pointer.as_deref(),
         event_id: fate.event_id,
-        event: shown.map(raw).transpose()?,
+        event: shown.map(|event| raw(event)).transpose()?,
     };
     serde_json::to_vec(&answer).map_err(|_| Problem::internal())
 }

@@ -1,7 +1,7 @@
 //! Recorded order: (append number, offset), the order of tails and whole-store replays (semantics.md 6).
 
 use shared::{filter::EventFilter, scope::Scope};
-use store::{ChunkLimits, Reader, RecordedCursor, StoreError};
+use store::{Ahead, ChunkLimits, Reader, RecordedCursor, StoreError};
 
 use super::{Chunk, RowBudget, Walk};
 
@@ -14,6 +14,7 @@ pub struct RecordedWalk {
     until: i64,
     limits: ChunkLimits,
     budget: RowBudget,
+    ahead: Ahead,
 }
 
 impl RecordedWalk {
@@ -26,7 +27,16 @@ impl RecordedWalk {
         until: i64,
         limits: ChunkLimits,
     ) -> Self {
-        Self { reader, scope, filter, cursor, until, limits, budget: RowBudget::new() }
+        Self {
+            reader,
+            scope,
+            filter,
+            cursor,
+            until,
+            limits,
+            budget: RowBudget::new(),
+            ahead: Ahead::default(),
+        }
     }
 
     /// Up to where everything has been looked at.
@@ -51,8 +61,8 @@ impl Walk for RecordedWalk {
             return Ok(Chunk { rows: Vec::new(), complete: true, reached: Some(self.cursor) });
         }
         let limits = ChunkLimits { rows: self.limits.rows.min(self.budget.rows()), ..self.limits };
-        let read = self.reader.recorded_chunk(&self.scope, &self.filter, self.cursor, self.until, limits);
-        let chunk = read.await?;
+        let Self { reader, scope, filter, cursor, until, ahead, .. } = self;
+        let chunk = reader.recorded_chunk(scope, filter, *cursor, *until, limits, ahead).await?;
         self.budget.learn(&chunk.rows, limits.bytes);
         self.cursor = if chunk.complete { RecordedCursor::after_append(self.until) } else { chunk.reached };
         Ok(Chunk { rows: chunk.rows, complete: chunk.complete, reached: Some(self.cursor) })

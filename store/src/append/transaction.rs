@@ -17,7 +17,7 @@ use super::prepare::Prepared;
 use super::rows::{id_rows, other_rows};
 use super::settle::{Found, settle};
 use crate::error::StoreError;
-use crate::row::EventRow;
+use crate::row::WholeRow;
 use crate::sql_types::Micros;
 
 /// How much of a COPY goes into one message: large enough to be cheap, small enough for the server's memory.
@@ -154,7 +154,7 @@ async fn stored_digests(main: &Client, statements: &Statements, places: Vec<Row>
     let parameters: [&(dyn postgres_types::ToSql + Sync); 3] = [&times, &logs, &offsets];
     let mut rows = pin!(main.query_raw(&statements.stored_events, parameters).await?.map_err(Step::Failed));
     while let Some(row) = rows.next().await {
-        let row = EventRow::new(row?).map_err(Step::Defect)?;
+        let row = WholeRow::new(row?).map_err(Step::Defect)?;
         found.insert(row.event_id(), Some(event_digest(&row.to_event())));
     }
     Ok(found)

@@ -13,7 +13,7 @@ use super::session::{Sorting, read};
 use super::statement::Statement;
 use super::types::{RecordAddress, RecordFate, RecordState};
 use crate::error::StoreError;
-use crate::row::EventRow;
+use crate::row::WholeRow;
 
 const FIND_LOG: &str = include_str!("../../sql/find_log.sql");
 const FIND_DISPOSITION: &str = include_str!("../../sql/find_disposition.sql");
@@ -45,10 +45,10 @@ pub(super) async fn record(
         disposed(pool, scope, fate, &row).await?
     } else {
         let row = at(pool, scope, FIND_STORED, position).await?;
-        let event = row.map(EventRow::new).transpose()?;
+        let event = row.map(WholeRow::new).transpose()?;
         RecordFate {
             state: RecordState::Stored,
-            event_id: event.as_ref().map(EventRow::event_id),
+            event_id: event.as_ref().map(|event| event.event_id()),
             event,
             ..fate
         }
@@ -116,7 +116,7 @@ async fn disposed(pool: &Pool, scope: &Scope, fate: RecordFate, row: &Row) -> Re
             statement.bind(event_id);
             statement.bind(scope.organization().map(ToOwned::to_owned));
             let rows = read(pool, scope, &statement, Sorting::AsPlanned).await?;
-            rows.into_iter().next().map(EventRow::new).transpose()?
+            rows.into_iter().next().map(WholeRow::new).transpose()?
         }
         _ => None,
     };

@@ -1,6 +1,7 @@
 //! Reads: pages, histories, recorded order, the fate of a record; each in a read-only transaction of its own, within a
 //! [`Scope`] that both the statement and the view behind it apply (semantics.md 12).
 
+mod ahead;
 mod bounded;
 mod conditions;
 mod explain;
@@ -29,12 +30,13 @@ use crate::connect;
 use crate::dead_letters::DeadLetterRow;
 use crate::error::StoreError;
 use crate::indexes::{LastSeen, UsableIndexes};
-use crate::row::EventRow;
+use crate::row::{EventRow, WholeRow};
 use crate::url::DatabaseUrl;
 use conditions::storable;
 use session::{Budget, Sorting};
 use statement::Statement;
 
+pub use ahead::Ahead;
 pub use pool_use::PoolUse;
 pub use types::{
     AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,
@@ -137,12 +139,12 @@ impl Reader {
     }
 
     /// The event of this id.
-    pub async fn find_event(&self, scope: &Scope, event_id: Uuid) -> Result<Option<EventRow>, StoreError> {
+    pub async fn find_event(&self, scope: &Scope, event_id: Uuid) -> Result<Option<WholeRow>, StoreError> {
         let mut statement = Statement::new(FIND_EVENT);
         statement.bind(event_id);
         statement.bind(scope.organization().map(ToOwned::to_owned));
         let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
-        rows.into_iter().next().map(EventRow::new).transpose()
+        rows.into_iter().next().map(WholeRow::new).transpose()
     }
 
     /// The organisations that have an aggregate of this type and id, at most two of them.

@@ -12,10 +12,8 @@ use crate::error::StoreError;
 use crate::row::COLUMNS;
 use crate::sql_types::Micros;
 
-/// Appends that are looked at in one step.
+/// Appends that are looked up at once.
 const APPENDS: u32 = 512;
-/// Rows that the appends of one group hold together, unless one alone holds more.
-const GROUP_ROWS: i64 = 2_000;
 
 /// A row of `appends`, as far as reading needs it.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +44,7 @@ impl AppendRange {
     }
 
     /// Whether it can hold a match at all.
-    fn may_match(&self, filter: &EventFilter) -> bool {
+    pub(super) fn may_match(&self, filter: &EventFilter) -> bool {
         let Some((least, greatest)) = self.times else { return false };
         filter.from.is_none_or(|from| greatest >= from)
             && filter.to.is_none_or(|to| least < to)
@@ -54,8 +52,13 @@ impl AppendRange {
             && filter.recorded_to.is_none_or(|to| self.recorded_at < to)
     }
 
+    /// The rows that it may hold.
+    pub(super) fn rows(&self) -> usize {
+        usize::try_from(self.stored.min(self.next_offset - self.from_offset)).unwrap_or(0)
+    }
+
     /// What is left of it when everything up to the cursor has been seen.
-    fn beyond(mut self, cursor: RecordedCursor, order: Order) -> Self {
+    pub(super) fn beyond(mut self, cursor: RecordedCursor, order: Order) -> Self {
         if let (Some(seen), true) = (cursor.offset, cursor.append_no == self.append_no) {
             match order {
                 Order::Ascending => self.from_offset = self.from_offset.max(seen.saturating_add(1)),
@@ -86,52 +89,53 @@ pub(super) fn is_full(found: usize) -> bool {
     found >= APPENDS as usize
 }
 
-/// Appends in groups whose rows are read by one statement; what cannot match is left out, the number of the last
-/// append that a group settles stays.
-pub(super) fn groups(
-    appends: &[AppendRange],
-    filter: &EventFilter,
-    cursor: RecordedCursor,
-    order: Order,
-) -> Vec<(Vec<AppendRange>, i64)> {
-    let mut groups: Vec<(Vec<AppendRange>, i64)> = Vec::new();
-    let mut rows = 0;
-    for append in appends {
-        if groups.is_empty() || rows >= GROUP_ROWS {
-            groups.push((Vec::new(), append.append_no));
-            rows = 0;
-        }
-        let (group, settled) = groups.last_mut().expect("one was pushed above");
-        *settled = append.append_no;
-        if append.may_match(filter) {
-            group.push(append.beyond(cursor, order));
-            rows += append.stored;
-        }
-    }
-    groups
-}
-
-/// The matching rows of these appends, each with its append's number after the event's columns.
-pub(super) fn rows(
+/// The matching rows of one append. Its log, offsets and times are parameters of the statement itself: whole months are
+/// left out before the plan starts, and what is read comes in the index's order and is sent as it is read.
+pub(super) fn rows_of_one(
     scope: &Scope,
     filter: &EventFilter,
-    group: &[AppendRange],
+    append: &AppendRange,
     order: Order,
     limit: u32,
 ) -> Statement {
     let mut statement = Statement::default();
-    let numbers = statement.bind(group.iter().map(|append| append.append_no).collect::<Vec<_>>());
-    let logs = statement.bind(group.iter().map(|append| append.log_id).collect::<Vec<_>>());
-    let from = statement.bind(group.iter().map(|append| append.from_offset).collect::<Vec<_>>());
-    let next = statement.bind(group.iter().map(|append| append.next_offset).collect::<Vec<_>>());
+    let log = statement.bind(append.log_id);
+    let (from, next) = (statement.bind(append.from_offset), statement.bind(append.next_offset));
+    let (least, greatest) = append.times.unzip();
+    let (least, greatest) = (statement.bind(least.map(Micros)), statement.bind(greatest.map(Micros)));
+    let matching = conditions(&mut statement, scope, filter).to_sql();
+    let (direction, limit) = (direction(order), limit_step(limit));
+    statement.push(&format!(
+        r#"select {COLUMNS} from audit.events_visible e
+where e.log_id = {log} and e."offset" >= {from} and e."offset" < {next}
+  and e."timestamp" >= {least} and e."timestamp" <= {greatest} and {matching}
+order by e."offset" {direction}
+limit {limit}"#
+    ));
+    statement
+}
+
+/// The matching rows of several appends, each with its append's number after the event's columns. All that may match is
+/// read and sorted before the first row comes: for appends of few rows, or of few that match.
+pub(super) fn rows_of_many(
+    scope: &Scope,
+    filter: &EventFilter,
+    appends: &[AppendRange],
+    order: Order,
+    limit: u32,
+) -> Statement {
+    let mut statement = Statement::default();
+    let numbers = statement.bind(appends.iter().map(|append| append.append_no).collect::<Vec<_>>());
+    let logs = statement.bind(appends.iter().map(|append| append.log_id).collect::<Vec<_>>());
+    let from = statement.bind(appends.iter().map(|append| append.from_offset).collect::<Vec<_>>());
+    let next = statement.bind(appends.iter().map(|append| append.next_offset).collect::<Vec<_>>());
     let time = |pick: fn(&(Timestamp, Timestamp)) -> Timestamp| -> Vec<Option<Micros>> {
-        group.iter().map(|append| append.times.as_ref().map(pick).map(Micros)).collect()
+        appends.iter().map(|append| append.times.as_ref().map(pick).map(Micros)).collect()
     };
     let (least, greatest) = (time(|times| times.0), time(|times| times.1));
     let (least, greatest) = (statement.bind(least), statement.bind(greatest));
     let matching = conditions(&mut statement, scope, filter).to_sql();
-    let direction = if order == Order::Ascending { "asc" } else { "desc" };
-    let limit = limit_step(limit);
+    let (direction, limit) = (direction(order), limit_step(limit));
     // LIMIT inside keeps it a nested loop over the order index, pruned to the append's own months.
     statement.push(&format!(
         r#"select {COLUMNS}, e.append_no
@@ -151,4 +155,26 @@ order by e.append_no {direction}, e."offset" {direction}
 limit {limit}"#
     ));
     statement
+}
+
+fn direction(order: Order) -> &'static str {
+    if order == Order::Ascending { "asc" } else { "desc" }
+}
+
+#[cfg(test)]
+impl AppendRange {
+    /// An append of log 1 with so many rows, from offset 0 on.
+    pub(super) fn of_rows(append_no: i64, rows: i64) -> Self {
+        let time = Timestamp::from_micros(0);
+        let times = (rows > 0).then_some((time, time));
+        Self {
+            append_no,
+            log_id: 1,
+            from_offset: 0,
+            next_offset: rows,
+            times,
+            stored: rows,
+            recorded_at: time,
+        }
+    }
 }

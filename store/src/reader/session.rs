@@ -96,23 +96,42 @@ pub(super) async fn read_within(
     sorting: Sorting,
     budget: Budget,
 ) -> Result<(Vec<Row>, bool), StoreError> {
+    let mut read = read_each(pool, scope, &[(statement, budget)], sorting).await?;
+    Ok(read.pop().expect("one answer for each statement"))
+}
+
+/// The same for several statements in one transaction, which the server works off one after the other without waiting
+/// for us.
+pub(super) async fn read_each(
+    pool: &Pool,
+    scope: &Scope,
+    statements: &[(&Statement, Budget)],
+    sorting: Sorting,
+) -> Result<Vec<(Vec<Row>, bool)>, StoreError> {
     let client = pool.get().await?;
     if client.statement_cache.size() > MOST_STATEMENTS {
         client.statement_cache.clear();
     }
-    let prepared = prepare(&client, statement).await?;
+    let mut prepared = Vec::with_capacity(statements.len());
+    for (statement, _) in statements {
+        prepared.push(prepare(&client, statement).await?);
+    }
     let entering = client.prepare_cached(ENTER).await?;
+    let time = statements.iter().map(|(_, budget)| budget.time).max().unwrap_or(LONGEST);
+    let each = prepared.iter().zip(statements);
+    let collecting = each
+        .map(|(prepared, (statement, budget))| collect(&client, prepared, statement.parameters(), *budget));
     // Polled in this order, so sent in this order, in one flush; a failed statement makes COMMIT a rollback.
     let (begun, entered, rows, ended) = future::join4(
         client.batch_execute("begin read only"),
-        enter_with(&client, &entering, scope, sorting, budget.time),
-        collect(&client, &prepared, statement.parameters(), budget),
+        enter_with(&client, &entering, scope, sorting, time),
+        future::join_all(collecting),
         client.batch_execute("commit"),
     )
     .await;
     begun?;
     entered?;
-    let rows = rows?;
+    let rows = rows.into_iter().collect::<Result<_, _>>()?;
     ended?;
     Ok(rows)
 }

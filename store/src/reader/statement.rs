@@ -89,6 +89,12 @@ pub(super) fn limit_step(rows: u32) -> u32 {
     LIMITS.into_iter().find(|step| *step >= rows).unwrap_or(rows)
 }
 
+/// The most rows, of `rows` at most, that can be asked for without being sent more: one more than it is a step.
+pub(super) fn whole_step(rows: usize) -> usize {
+    let steps = LIMITS.into_iter().rev().map(|step| step as usize - 1);
+    steps.into_iter().find(|step| (1..=rows).contains(step)).unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +110,6 @@ mod tests {
     #[test]
     fn limits_are_rounded_up_to_a_few() {
         assert_eq!([1, 3, 101, 102, 1001].map(limit_step), [1, 11, 101, 201, 1001]);
+        assert_eq!([0, 1, 9, 10, 999, 5000].map(whole_step), [1, 1, 1, 10, 500, 1000]);
     }
 }

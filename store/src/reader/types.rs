@@ -11,7 +11,7 @@ use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
 use crate::dead_letters::DeadLetterRow;
-use crate::row::EventRow;
+use crate::row::{EventRow, WholeRow};
 
 /// A request for one page of events.
 #[derive(Debug, Clone)]
@@ -210,7 +210,7 @@ pub struct RecordFate {
     /// The event's id, where it could be read.
     pub event_id: Option<Uuid>,
     /// The event: the stored one, or the one that a duplicate repeats (`None` when retention took it).
-    pub event: Option<EventRow>,
+    pub event: Option<WholeRow>,
 }
 
 /// A request for a page of dead letters, newest first.

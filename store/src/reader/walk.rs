@@ -3,17 +3,33 @@
 use shared::filter::{EventFilter, Order, PageKey};
 use shared::scope::Scope;
 use tokio::time::Instant;
+use tokio_postgres::Row;
 
+use super::ahead::{Ahead, Pace, Read, Step};
 use super::recorded::{self, AppendRange};
 use super::session::{self, Budget, Sorting};
+use super::statement::Statement;
 use super::types::{ChunkLimits, Page, PageRequest, RecordedChunk, RecordedCursor};
-use super::{Reader, bounded, events, explain};
+use super::{Reader, bounded, explain};
 use crate::error::StoreError;
 use crate::row::EventRow;
 
+/// What is walked, and how far in one go.
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    scope: &'a Scope,
+    filter: &'a EventFilter,
+    /// The last append, inclusive.
+    bound: i64,
+    limits: ChunkLimits,
+    order: Order,
+    /// Whether a chunk must be full when there is enough.
+    fills: bool,
+}
+
 impl Reader {
     /// The next matching rows in recorded order after the cursor, up to append `until` (inclusive). It may hold fewer
-    /// rows than there are, none even: `reached` says how far it looked.
+    /// rows than there are, none even: `reached` says how far it looked. `ahead` is for the walker to keep.
     pub async fn recorded_chunk(
         &self,
         scope: &Scope,
@@ -21,8 +37,10 @@ impl Reader {
         after: RecordedCursor,
         until: i64,
         limits: ChunkLimits,
+        ahead: &mut Ahead,
     ) -> Result<RecordedChunk, StoreError> {
-        self.walk(scope, filter, after, until, limits, Order::Ascending).await
+        let walk = Walk { scope, filter, bound: until, limits, order: Order::Ascending, fills: false };
+        self.walk(&walk, after, ahead).await
     }
 
     /// The plan by which the first events after the cursor are read; empty when nothing can match.
@@ -33,14 +51,15 @@ impl Reader {
         after: RecordedCursor,
         until: i64,
     ) -> Result<Vec<String>, StoreError> {
-        let statement = recorded::appends(after, until, Order::Ascending);
-        let found = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
-        let appends: Vec<AppendRange> = found.iter().map(AppendRange::read).collect::<Result<_, _>>()?;
-        let groups = recorded::groups(&appends, filter, after, Order::Ascending);
-        let Some((group, _)) = groups.into_iter().find(|(group, _)| !group.is_empty()) else {
+        let limits = ChunkLimits::default();
+        let walk = Walk { scope, filter, bound: until, limits, order: Order::Ascending, fills: false };
+        let mut ahead = Ahead::default();
+        ahead.stand_at(after);
+        self.look_ahead(&walk, after, &mut ahead).await?;
+        let step = ahead.next_step(filter, walk.pace());
+        let Some((statement, _)) = walk.statements(&step, 0).into_iter().next() else {
             return Ok(Vec::new());
         };
-        let statement = recorded::rows(scope, filter, &group, Order::Ascending, 1001);
         explain::explain(&self.pool, scope, &statement, Sorting::Avoided).await
     }
 
@@ -59,79 +78,147 @@ impl Reader {
             None if ascending => RecordedCursor::START,
             None => RecordedCursor { append_no: self.head().await?, offset: None },
         };
-        let chunk = self.walk(scope, filter, start, bound, limits, *order).await?;
+        let walk = Walk { scope, filter, bound, limits, order: *order, fills: true };
+        let chunk = self.walk(&walk, start, &mut Ahead::default()).await?;
         let next = (ascending || !chunk.complete).then(|| chunk.reached.into());
         Ok(Page { events: chunk.rows, next })
     }
 
-    /// Recorded order in either direction, up to append `bound` (inclusive).
     async fn walk(
         &self,
-        scope: &Scope,
-        filter: &EventFilter,
+        walk: &Walk<'_>,
         after: RecordedCursor,
-        bound: i64,
-        limits: ChunkLimits,
-        order: Order,
+        ahead: &mut Ahead,
     ) -> Result<RecordedChunk, StoreError> {
-        let deadline = Instant::now() + limits.scan;
-        let mut chunk = RecordedChunk { rows: Vec::new(), reached: after, complete: false };
-        let mut bytes = 0;
+        let deadline = Instant::now() + walk.limits.scan;
+        let mut chunk = Draft { rows: Vec::new(), bytes: 0, reached: after };
+        let mut pace = walk.pace();
+        ahead.stand_at(after);
         loop {
-            let statement = recorded::appends(chunk.reached, bound, order);
-            let found = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
-            let appends: Vec<AppendRange> = found.iter().map(AppendRange::read).collect::<Result<_, _>>()?;
-            for (group, settled) in recorded::groups(&appends, filter, chunk.reached, order) {
-                let budget = Budget {
-                    rows: (limits.rows as usize).saturating_sub(chunk.rows.len()),
-                    bytes: limits.bytes.saturating_sub(bytes),
-                    ..Budget::UNBOUNDED
-                };
-                let (rows, more) = self.group_rows(scope, filter, &group, order, budget).await?;
-                bytes += rows.iter().map(EventRow::size).sum::<usize>();
-                let last = rows.last().map(place).transpose()?;
-                chunk.rows.extend(rows);
-                chunk.reached = match last {
-                    Some(last) if more => last,
-                    _ => beyond(settled, order),
-                };
-                let full = chunk.rows.len() >= limits.rows as usize || bytes >= limits.bytes;
-                if more || full || Instant::now() >= deadline {
-                    chunk.complete = is_behind(chunk.reached, bound, order);
-                    return Ok(chunk);
-                }
+            if ahead.is_empty() {
+                self.look_ahead(walk, chunk.reached, ahead).await?;
             }
-            if !recorded::is_full(appends.len()) {
-                chunk.reached = chunk.reached.max_in(beyond(bound, order), order);
-                chunk.complete = true;
-                return Ok(chunk);
+            if ahead.is_at_end(walk.bound) {
+                chunk.reached = chunk.reached.max_in(beyond(walk.bound, walk.order), walk.order);
+                ahead.pass(chunk.reached, walk.order);
+                return Ok(chunk.finish(walk));
+            }
+            let step = ahead.next_step(walk.filter, pace);
+            let found = self.take(walk, &step, &mut chunk).await?;
+            ahead.pass(chunk.reached, walk.order);
+            pace = pace.after(step.rows, found.rows);
+            if found.is_cut || walk.is_enough(&chunk) || Instant::now() >= deadline {
+                return Ok(chunk.finish(walk));
             }
         }
     }
 
-    async fn group_rows(
+    /// Looks up the next appends, unless it is known that there are none.
+    async fn look_ahead(
         &self,
-        scope: &Scope,
-        filter: &EventFilter,
-        group: &[AppendRange],
-        order: Order,
-        budget: Budget,
-    ) -> Result<(Vec<EventRow>, bool), StoreError> {
-        if group.is_empty() {
-            return Ok((Vec::new(), false));
+        walk: &Walk<'_>,
+        from: RecordedCursor,
+        ahead: &mut Ahead,
+    ) -> Result<(), StoreError> {
+        if ahead.is_at_end(walk.bound) {
+            return Ok(());
         }
-        let limit = u32::try_from(budget.rows).unwrap_or(u32::MAX).saturating_add(1);
-        let statement = recorded::rows(scope, filter, group, order, limit);
-        // Without this the planner intersects the order index with all of the append's time range, chunk after chunk.
-        let (rows, more) =
-            session::read_within(&self.pool, scope, &statement, Sorting::Avoided, budget).await?;
-        Ok((events(rows)?, more))
+        let statement = recorded::appends(from, walk.bound, walk.order);
+        let found = session::read(&self.pool, walk.scope, &statement, Sorting::AsPlanned).await?;
+        let found: Vec<AppendRange> = found.iter().map(AppendRange::read).collect::<Result<_, _>>()?;
+        let is_all = !recorded::is_full(found.len());
+        ahead.learn(found, walk.bound, is_all, walk.order);
+        Ok(())
+    }
+
+    /// Reads a step into the chunk.
+    async fn take(&self, walk: &Walk<'_>, step: &Step, chunk: &mut Draft) -> Result<Found, StoreError> {
+        let statements = walk.statements(step, chunk.bytes);
+        let mut answers = Vec::new();
+        if !statements.is_empty() {
+            let statements: Vec<_> =
+                statements.iter().map(|(statement, budget)| (statement, *budget)).collect();
+            // Without this the planner intersects the order index with all of the append's time range, again and again.
+            answers = session::read_each(&self.pool, walk.scope, &statements, Sorting::Avoided).await?;
+        }
+        let before = chunk.rows.len();
+        for ((read, _), (rows, is_cut)) in step.reads.iter().zip(answers) {
+            let all_fit = chunk.add(read, rows, walk.limits.bytes)?;
+            if is_cut || !all_fit {
+                return Ok(Found { rows: chunk.rows.len() - before, is_cut: true });
+            }
+        }
+        chunk.reached = beyond(step.settles, walk.order);
+        Ok(Found { rows: chunk.rows.len() - before, is_cut: false })
     }
 }
 
-/// The place of a row that [`recorded::rows`] read.
-fn place(row: &EventRow) -> Result<RecordedCursor, StoreError> {
-    Ok(RecordedCursor { append_no: row.extra(0)?, offset: Some(row.position().offset) })
+impl Walk<'_> {
+    fn pace(&self) -> Pace {
+        Pace::new(self.limits.rows as usize, !self.fills)
+    }
+
+    fn statements(&self, step: &Step, bytes: usize) -> Vec<(Statement, Budget)> {
+        let bytes = self.limits.bytes.saturating_sub(bytes);
+        let statement = |(read, rows): &(Read, usize)| {
+            let limit = u32::try_from(*rows).unwrap_or(u32::MAX).saturating_add(1);
+            let statement = match read {
+                Read::One(append) => {
+                    recorded::rows_of_one(self.scope, self.filter, append, self.order, limit)
+                }
+                Read::Many(appends) => {
+                    recorded::rows_of_many(self.scope, self.filter, appends, self.order, limit)
+                }
+            };
+            (statement, Budget { rows: *rows, bytes, ..Budget::UNBOUNDED })
+        };
+        step.reads.iter().map(statement).collect()
+    }
+
+    fn is_enough(&self, chunk: &Draft) -> bool {
+        let (rows, most) = (chunk.rows.len(), self.limits.rows as usize);
+        rows >= most || chunk.bytes >= self.limits.bytes || (!self.fills && rows * 2 >= most)
+    }
+}
+
+/// What a step found.
+struct Found {
+    rows: usize,
+    /// Rows were left out.
+    is_cut: bool,
+}
+
+/// A chunk being made.
+struct Draft {
+    rows: Vec<EventRow>,
+    bytes: usize,
+    reached: RecordedCursor,
+}
+
+impl Draft {
+    /// Adds rows while the bytes last, always the first; whether all found room.
+    fn add(&mut self, read: &Read, rows: Vec<Row>, most_bytes: usize) -> Result<bool, StoreError> {
+        for row in rows {
+            let bytes = self.bytes.saturating_add(row.raw_size_bytes());
+            if !self.rows.is_empty() && bytes > most_bytes {
+                return Ok(false);
+            }
+            self.bytes = bytes;
+            let row = EventRow::new(row)?;
+            let append_no = match read {
+                Read::One(append) => append.append_no,
+                Read::Many(_) => row.extra(0)?,
+            };
+            self.reached = RecordedCursor { append_no, offset: Some(row.position().offset) };
+            self.rows.push(row);
+        }
+        Ok(true)
+    }
+
+    fn finish(self, walk: &Walk<'_>) -> RecordedChunk {
+        let complete = is_behind(self.reached, walk.bound, walk.order);
+        RecordedChunk { rows: self.rows, reached: self.reached, complete }
+    }
 }
 
 /// Behind everything of this append, in this direction.

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::row::EventRow;
+use crate::row::WholeRow;
 use crate::sql_types::Micros;
 
 /// A row of `appends`.
@@ -39,7 +39,7 @@ pub(super) struct Disposition {
 }
 
 /// Whether the columns that repeat metadata values say what the metadata says; leaves cover only the metadata.
-pub(super) fn promoted_agrees(row: &EventRow) -> bool {
+pub(super) fn promoted_agrees(row: &WholeRow) -> bool {
     let Ok(metadata) = serde_json::from_str::<BTreeMap<String, String>>(row.metadata()) else {
         return false;
     };

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Statement};
 use super::account::{Append, Counts, Disposition, promoted_agrees, read_append, read_disposition};
 use super::{Progress, Verification, VerifiedLog};
 use crate::error::StoreError;
-use crate::row::EventRow;
+use crate::row::WholeRow;
 
 const APPENDS: &str = include_str!("../../sql/verify_appends.sql");
 const DISPOSITIONS: &str = include_str!("../../sql/verify_dispositions.sql");
@@ -102,8 +102,8 @@ async fn verify_range(
 
 async fn next_event(
     events: &mut std::pin::Pin<&mut tokio_postgres::RowStream>,
-) -> Result<Option<EventRow>, StoreError> {
-    events.try_next().await?.map(EventRow::new).transpose()
+) -> Result<Option<WholeRow>, StoreError> {
+    events.try_next().await?.map(WholeRow::new).transpose()
 }
 
 /// The recomputation of one append.
@@ -132,7 +132,7 @@ impl<'a> AppendCheck<'a> {
         }
     }
 
-    fn event(&mut self, row: &EventRow, found: &mut Verification) -> Result<(), StoreError> {
+    fn event(&mut self, row: &WholeRow, found: &mut Verification) -> Result<(), StoreError> {
         let offset = row.position().offset;
         self.cover(offset, offset + 1, "events", found);
         let event = row.to_event();
