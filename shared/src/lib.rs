@@ -24,3 +24,4 @@ pub mod retention;
 pub mod scope;
 pub mod timestamp;
 pub mod view;
+pub mod vocabulary;
