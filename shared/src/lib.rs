@@ -6,6 +6,7 @@
 pub mod account;
 pub mod avro;
 pub mod clock;
+pub mod csv;
 pub mod cursor;
 pub mod digest;
 pub mod envelope;
