@@ -35,8 +35,8 @@ end $$;
 
 -- Essential set
 create index events_history on audit.events (aggregate_type, aggregate_id, organization_id, version, recorded_at);
-create index events_order on audit.events (log_id, "offset");
-create index events_time on audit.events ("timestamp");
+create index events_order on audit.events (log_id, "offset") with (fillfactor = 100);
+create index events_time on audit.events ("timestamp") with (fillfactor = 100);
 -- Standard set
 create index events_organization on audit.events (organization_id, "timestamp");
 create index events_user on audit.events (user_id, "timestamp") where user_id <> '';
@@ -61,8 +61,10 @@ comment on table audit.event_ids is 'The place of every stored event, and the ar
 select audit.guard_table('event_ids');
 
 do $$ begin
+    -- Ids of version 7 grow: pages that are only added to at the right end are filled whole.
     for part in 0..15 loop
         execute format('create table audit.event_ids_%s partition of audit.event_ids for values with (modulus 16, remainder %s)', lpad(part::text, 2, '0'), part);
         perform audit.guard_truncate(format('event_ids_%s', lpad(part::text, 2, '0')));
+        execute format('alter index audit.event_ids_%s_pkey set (fillfactor = 100)', lpad(part::text, 2, '0'));
     end loop;
 end $$;

@@ -39,8 +39,12 @@ pub const DEFINITIONS: [Definition; 8] = [
         "USING btree (aggregate_type, aggregate_id, organization_id, version, recorded_at)",
         "histories, aggregates",
     ),
-    essential("events_order", "USING btree (log_id, \"offset\")", "recorded order, single records"),
-    essential("events_time", "USING btree (\"timestamp\")", "pages by time"),
+    essential(
+        "events_order",
+        "USING btree (log_id, \"offset\") WITH (fillfactor='100')",
+        "recorded order, single records",
+    ),
+    essential("events_time", "USING btree (\"timestamp\") WITH (fillfactor='100')", "pages by time"),
     standard(
         "events_organization",
         "USING btree (organization_id, \"timestamp\")",
