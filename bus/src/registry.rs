@@ -1,6 +1,7 @@
 //! The schema registry, by Confluent's API: schemas by id or GUID, registration, compatibility.
 
 mod fetch;
+mod lookup;
 
 use std::time::Duration;
 

@@ -83,3 +83,16 @@ async fn a_subject_under_full_transitive_refuses_what_earlier_readers_could_not_
     let wider = record(r#"{"name":"a","type":"int"},{"name":"c","type":"int","default":0}"#);
     registry().register(&subject, &wider, &[]).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_registered_schema_is_looked_up_by_its_text_without_registering_it() {
+    let subject = format!("{}-value", unique("lookup"));
+    let text = canonical_schema_compact();
+    let unknown = registry().id_of(&subject, &text).await.unwrap_err();
+    assert!(matches!(unknown, RegistryError::Unknown(_)), "{unknown}");
+    let id = registry().register(&subject, &text, &[]).await.unwrap();
+    assert_eq!(registry().id_of(&subject, &text).await.unwrap(), id);
+    let other = r#"{"type":"record","name":"Other","fields":[]}"#;
+    let error = registry().id_of(&subject, other).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Unknown(_)), "{error}");
+}
