@@ -17,7 +17,9 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   {{- include "audit.pod.security" . | nindent 2 }}
-  {{- include "audit.pod.placement" $context | trim | nindent 2 }}
+  {{- with include "audit.pod.placement" $context | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- $steps := list (dict "name" "migrate" "arguments" (list "migrate")) }}
   {{- if $values.bootstrap }}
   {{- $steps = list (dict "name" "migrate" "arguments" (list "migrate" "--bootstrap")) }}

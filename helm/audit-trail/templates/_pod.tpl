@@ -168,7 +168,9 @@ spec:
   enableServiceLinks: false
   {{- include "audit.pod.security" .root | nindent 2 }}
   terminationGracePeriodSeconds: {{ int64 $values.terminationGracePeriodSeconds }}
-  {{- include "audit.pod.placement" . | trim | nindent 2 }}
+  {{- with include "audit.pod.placement" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   containers:
     - name: {{ .program }}
       image: {{ include "audit.image" .root }}
