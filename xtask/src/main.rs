@@ -8,6 +8,7 @@ mod dist;
 mod kafka;
 mod leftovers;
 mod lock;
+mod package_check;
 mod ports;
 mod postgres;
 mod probe;
@@ -62,6 +63,8 @@ enum Task {
     Provision,
     /// Starts only the servers that the tests use, and prints the variables that lead to them.
     Servers(servers_command::Options),
+    /// Runs the tools that judge the image, the chart, Terraform, workflows, alerts; skips those that are not here.
+    PackageCheck(package_check::Options),
     /// Measures the product on servers of its own: every bar, its limits, its peer.
     Bench(bench_command::Options),
 }
@@ -79,6 +82,9 @@ fn main() -> ExitCode {
             servers::prepare(&mut Stack::locate(Kind::Test), &console).map(|_| ExitCode::SUCCESS)
         }
         Task::Servers(options) => servers_command::run(&options, Kind::Test, console),
+        Task::PackageCheck(options) => {
+            package_check::run(&options, &Stack::locate(Kind::Test).project, console)
+        }
         Task::Bench(options) => bench_command::run(&options, console),
     };
     match outcome {

@@ -12,7 +12,7 @@ use crate::programs::{self, Profile};
 use crate::stack::{Kind, Stack};
 use crate::supervisor::Supervisor;
 use crate::tally::Tally;
-use crate::{servers, servers_command, status};
+use crate::{package_check, servers, servers_command, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -72,18 +72,32 @@ fn test(
     console.step("building the programs and the tests");
     let built = build(options, stack, supervisor)?;
     let mut tally = Tally::default();
+    let packages = package_check(options, stack, console)?;
     let succeeded = if built {
         console.step("running the tests");
         run_tests(options, stack, environment, supervisor, &mut tally)?
     } else {
         false
     };
+    if !packages {
+        tally.something_else_failed();
+        console.step("package checks did not succeed; what failed is above");
+    }
     if !succeeded {
         tally.something_else_failed();
         let what = if built { "the tests" } else { "the build" };
         console.step(&format!("{what} did not succeed; what failed is above"));
     }
     Ok(tally)
+}
+
+/// With the tools that this machine has; not when only some tests are asked for.
+fn package_check(options: &Options, stack: &Stack, console: Console) -> Result<bool> {
+    if !options.arguments.is_empty() {
+        return Ok(true);
+    }
+    console.step("checking what others install");
+    Ok(package_check::check(&stack.project, false, console)?.failed == 0)
 }
 
 /// The end-to-end tests start the services' binaries, which `cargo test` alone builds only for their own packages.
