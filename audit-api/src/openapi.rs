@@ -7,7 +7,8 @@ use shared::problem::ProblemType;
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
-        Content, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
+        Content, Deprecated, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder,
+        Type,
         path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -32,6 +33,7 @@ use crate::{endpoints, respond::ProblemDocument, state::Api};
         (name = "Streams", description = "Replays and the live tail."),
         (name = "Ledger", description = "What became of each Kafka record."),
         (name = "Dead letters", description = "Records that are no events, and why."),
+        (name = "Older addresses", description = "Those of the services of documents 000, 001 and 004, over the same data, each in its document's own shape. Every answer says `Deprecation` (RFC 9745) and `Link: rel=\"successor-version\"`. docs/vocabulary.md says how their words map."),
         (name = "Operation", description = "Health and metrics.")
     ),
     modifiers(&Bearer, &Problems)
@@ -309,7 +311,11 @@ fn text_header(description: &str) -> Header {
 
 fn complete(path: &str, operation: &mut Operation) {
     let mut statuses = vec![400, 413, 414, 431, 500, 503];
-    if path.starts_with("/v1/") {
+    let is_older = endpoints::is_older(path);
+    if is_older {
+        operation.deprecated = Some(Deprecated::True);
+    }
+    if path.starts_with("/v1/") || is_older {
         statuses.extend([401, 403, 406, 422]);
     }
     if path.contains('{') {

@@ -7,12 +7,14 @@ mod events;
 mod fallback;
 mod health;
 mod ledger;
+mod older;
 mod replay;
 mod stream;
 
 pub use asked::Asked;
 pub use fallback::{method_not_allowed, not_found, panicked};
 pub(crate) use health::{__path_live, __path_metrics, __path_ready};
+pub(crate) use older::is_older;
 
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::state::Api;
 
-/// Every route under `/v1`.
+/// Every route that needs a token: `/v1`, and the older services' addresses.
 pub fn v1() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(events::list::list))
@@ -32,4 +34,5 @@ pub fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(ledger::record))
         .routes(routes!(dead_letters::list::list))
         .routes(routes!(dead_letters::find::find))
+        .merge(older::routes())
 }

@@ -8,6 +8,7 @@ mod fuzz;
 mod index_sets;
 mod jwks;
 mod ledger;
+mod older;
 mod openapi;
 mod process;
 mod protocol;

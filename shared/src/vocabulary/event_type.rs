@@ -93,7 +93,7 @@ pub(super) fn of(fields: &Fields<'_>, shape: Shape, routing_key: &str) -> Result
 }
 
 /// `Create`, `Update`, `Delete`, `Login`, `Logout`, `AccessDenied` (E03).
-fn is_kind_of_004(name: &str) -> bool {
+pub(super) fn is_kind_of_004(name: &str) -> bool {
     matches!(fold(name).as_str(), "create" | "update" | "delete" | "login" | "logout" | "accessdenied")
 }
 

@@ -57,6 +57,17 @@ impl<'a> Fields<'a> {
         self.text(names).ok().flatten()
     }
 
+    /// A member as JSON text: a string that holds JSON is what it holds; `None` for the empty string.
+    pub(super) fn json(&self, names: &[&str]) -> Option<String> {
+        let raw = self.anywhere(names)?.raw.get();
+        let Ok(text) = serde_json::from_str::<String>(raw) else { return Some(raw.to_owned()) };
+        if text.is_empty() {
+            return None;
+        }
+        let held = serde_json::from_str::<&RawValue>(&text);
+        Some(held.map_or_else(|_| raw.to_owned(), |held| held.get().to_owned()))
+    }
+
     /// A member's boolean; `None` where it is absent or anything else.
     pub(super) fn boolean(&self, names: &[&str]) -> Option<bool> {
         self.anywhere(names).and_then(|field| serde_json::from_str(field.raw.get()).ok())

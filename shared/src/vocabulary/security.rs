@@ -84,7 +84,7 @@ pub fn security_event(event: &Facts<'_>) -> Option<SecurityEvent> {
         username: text(&["username"]),
         email: text(&["email", "useremail"]),
         description: text(&["description"]),
-        details: details(&fields),
+        details: fields.json(&["details"]),
         ip_address: metadata.text_if_any(&["ipaddress"]).or_else(|| text(&["ipaddress"])),
         location: text(&["location"]),
         device: text(&["device"]),
@@ -92,17 +92,6 @@ pub fn security_event(event: &Facts<'_>) -> Option<SecurityEvent> {
         requires_action: fields.boolean(&["requiresaction"]).unwrap_or(severity == Severity::Critical),
         timestamp: event.timestamp,
     })
-}
-
-/// `details` as JSON text: an object as it is, a string that holds JSON as what it holds, another string as a string.
-fn details(fields: &Fields<'_>) -> Option<String> {
-    let raw = fields.anywhere(&["details"])?.raw.get();
-    let Ok(text) = serde_json::from_str::<String>(raw) else { return Some(raw.to_owned()) };
-    if text.is_empty() {
-        return None;
-    }
-    let held = serde_json::from_str::<&serde_json::value::RawValue>(&text);
-    Some(held.map_or_else(|_| raw.to_owned(), |held| held.get().to_owned()))
 }
 
 /// What an event settles: one of [`RESOLVED_TYPE`], or a security event that came resolved.

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use shared::filter::{EventFilter, PageKey, Sort};
 use shared::position::Position;
 use shared::scope::Scope;
+use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -31,6 +32,7 @@ use crate::dead_letters::DeadLetterRow;
 use crate::error::StoreError;
 use crate::indexes::{LastSeen, UsableIndexes};
 use crate::row::{EventRow, WholeRow};
+use crate::sql_types::Micros;
 use crate::url::DatabaseUrl;
 use conditions::storable;
 use session::{Budget, Sorting};
@@ -106,6 +108,38 @@ impl Reader {
         let next = events.last().filter(|_| more);
         let next = next.map(|event| PageKey::Time(event.timestamp(), event.position()));
         Ok(Page { events, next })
+    }
+
+    /// The page of the events that match behind so many others, in time order: for clients that number their pages.
+    ///
+    /// What is skipped is walked past, so the caller bounds it. Answers less than the limit also where the rows would take
+    /// more memory than a page may; then [`Page::next`] is there.
+    pub async fn numbered_page(&self, request: &PageRequest, skip: u32) -> Result<Page, StoreError> {
+        let limit = request.limit.saturating_add(1);
+        let (statement, sorting) = page::skipping_page(request, limit, skip, self.indexes());
+        let budget = Budget { rows: request.limit as usize, bytes: bounded::PAGE_BYTES, ..Budget::UNBOUNDED };
+        let (rows, more) =
+            session::read_within(&self.pool, &request.scope, &statement, sorting, budget).await?;
+        let events = events(rows)?;
+        let next = events.last().filter(|_| more);
+        let next = next.map(|event| PageKey::Time(event.timestamp(), event.position()));
+        Ok(Page { events, next })
+    }
+
+    /// How many of the events that match did what (`metadata.action`, `""` = nothing said), and when the newest of them was.
+    pub async fn count_by_action(
+        &self,
+        filter: &EventFilter,
+        scope: &Scope,
+    ) -> Result<Vec<(String, u64, Timestamp)>, StoreError> {
+        let statement = page::by_action(filter, scope);
+        let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
+        rows.iter()
+            .map(|row| {
+                let (count, Micros(newest)): (i64, Micros) = (row.try_get(1)?, row.try_get(2)?);
+                Ok((row.try_get(0)?, count.unsigned_abs(), newest))
+            })
+            .collect()
     }
 
     /// The plan of a page's statement, a line an entry: for `trailctl doctor`, and for the tests that pin it.

@@ -18,19 +18,31 @@ const MOST_BRANCHES: usize = 16;
 
 /// A page's statement, and how it may be planned. `limit` is of rows, one more than the page shows.
 pub(super) fn time_page(request: &PageRequest, limit: u32, indexes: UsableIndexes) -> (Statement, Sorting) {
+    skipping_page(request, limit, 0, indexes)
+}
+
+/// The same behind so many events. They are walked past, so the number must be bounded by who asks.
+pub(super) fn skipping_page(
+    request: &PageRequest,
+    limit: u32,
+    skip: u32,
+    indexes: UsableIndexes,
+) -> (Statement, Sorting) {
     let PageRequest { filter, scope, order, after, .. } = request;
     let order_by = match order {
         Order::Descending => r#"order by e."timestamp" desc, e.log_id desc, e."offset" desc"#,
         Order::Ascending => r#"order by e."timestamp", e.log_id, e."offset""#,
     };
     let limit = limit_step(limit);
+    let up_to = limit.saturating_add(skip);
+    let skip = if skip > 0 { format!(" offset {skip}") } else { String::new() };
     let mut statement = Statement::default();
     if is_selective(filter, indexes) {
         // OFFSET 0 keeps LIMIT and ORDER BY out of the plan of the look-up: an index on the order would be walked to
         // its end for a handful of rows. The sort above is of those few, and keeps only `limit` of them.
         let inner = page_conditions(&mut statement, scope, filter, *order, *after).to_sql();
         let sql = format!(
-            "select {COLUMNS} from (select * from audit.events_visible e where {inner} offset 0) e {order_by} limit {limit}"
+            "select {COLUMNS} from (select * from audit.events_visible e where {inner} offset 0) e {order_by} limit {limit}{skip}"
         );
         statement.push(&sql);
         return (statement, Sorting::AsPlanned);
@@ -40,15 +52,15 @@ pub(super) fn time_page(request: &PageRequest, limit: u32, indexes: UsableIndexe
         .iter()
         .map(|branch| {
             let inner = page_conditions(&mut statement, scope, branch, *order, *after).to_sql();
-            format!("select {COLUMNS} from audit.events_visible e where {inner} {order_by} limit {limit}")
+            format!("select {COLUMNS} from audit.events_visible e where {inner} {order_by} limit {up_to}")
         })
         .collect();
     if let [select] = &selects[..] {
-        statement.push(select);
+        statement.push(&format!("{select}{skip}"));
     } else {
         let union =
             selects.iter().map(|select| format!("({select})")).collect::<Vec<_>>().join(" union all ");
-        statement.push(&format!("select {COLUMNS} from ({union}) e {order_by} limit {limit}"));
+        statement.push(&format!("select {COLUMNS} from ({union}) e {order_by} limit {limit}{skip}"));
     }
     let ordered = is_ordered_by_index(&branches[0], indexes);
     (statement, if ordered { Sorting::Avoided } else { Sorting::AsPlanned })
@@ -127,6 +139,16 @@ pub(super) fn count(filter: &EventFilter, scope: &Scope, cap: Option<u32>) -> St
     let limit = cap.map(|cap| format!(" limit {cap}")).unwrap_or_default();
     statement.push(&format!(
         "select count(*) from (select from audit.events_visible e where {all}{limit}) counted"
+    ));
+    statement
+}
+
+/// How many events match, by action, and the newest of them.
+pub(super) fn by_action(filter: &EventFilter, scope: &Scope) -> Statement {
+    let mut statement = Statement::default();
+    let all = conditions(&mut statement, scope, filter).to_sql();
+    statement.push(&format!(
+        r#"select e.action, count(*), max(e."timestamp") from audit.events_visible e where {all} group by e.action order by e.action"#
     ));
     statement
 }

@@ -28,7 +28,7 @@ pub(crate) async fn find(
     let scope = asked.caller.events()?;
     asked.parameters.finish()?;
     negotiate(&asked.headers, &[Media::Json])?;
-    let event_id = parse(&event_id)?;
+    let event_id = parse("eventId", &event_id)?;
     let event = measure::query("find", api.reader.find_event(&scope, event_id)).await?;
     let event = event.ok_or_else(|| Problem::not_found("event of this id"))?;
     let mut body = Vec::new();
@@ -39,9 +39,10 @@ pub(crate) async fn find(
 }
 
 /// An id in its hyphenated form, in any case (semantics.md 1).
-fn parse(text: &str) -> Result<Uuid, Problem> {
+pub(in crate::endpoints) fn parse(name: &str, text: &str) -> Result<Uuid, Problem> {
     let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
-    text.parse().ok().filter(|_| hyphenated).ok_or_else(|| {
-        Problem::parameter("eventId", "is not a UUID such as 0191d4c6-7d5e-7c1a-b1a2-0f5f6f1c2d3e")
-    })
+    text.parse()
+        .ok()
+        .filter(|_| hyphenated)
+        .ok_or_else(|| Problem::parameter(name, "is not a UUID such as 0191d4c6-7d5e-7c1a-b1a2-0f5f6f1c2d3e"))
 }

@@ -1,0 +1,101 @@
+//! An event as document 001 shows it (B03 to B05, B10, B11).
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::{
+    timestamp::Timestamp,
+    view::EventView,
+    vocabulary::{AuditRecord, Outcome},
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An audit log of document 001.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AuditLog)]
+pub(in crate::endpoints::older) struct AuditLog {
+    id: Uuid,
+    #[schema(example = "USER_UPDATED")]
+    event_type: String,
+    #[schema(required = true)]
+    user_id: Option<String>,
+    /// The aggregate's type.
+    resource_type: String,
+    /// The aggregate's id.
+    resource_id: String,
+    /// CREATE, READ, UPDATE, DELETE, LOGIN, LOGOUT, ACCESS_DENIED, or the producer's own word.
+    #[schema(required = true)]
+    action: Option<String>,
+    #[schema(value_type = Option<Object>, required = true)]
+    old_values: Option<Box<RawValue>>,
+    #[schema(value_type = Option<Object>, required = true)]
+    new_values: Option<Box<RawValue>>,
+    #[schema(required = true)]
+    ip_address: Option<String>,
+    /// success or failure; what says nothing of it has happened.
+    status: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+/// An audit log of document 001 in full.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AuditLogDetails)]
+pub(in crate::endpoints::older) struct AuditLogDetails {
+    #[serde(flatten)]
+    log: AuditLog,
+    #[schema(required = true)]
+    user_agent: Option<String>,
+    #[schema(required = true)]
+    error_message: Option<String>,
+    /// What else is known, under the names of docs/vocabulary.md.
+    #[schema(value_type = Object)]
+    metadata: Box<RawValue>,
+    /// What the event said, as it came.
+    #[schema(value_type = Object)]
+    payload: Box<RawValue>,
+}
+
+/// JSON text that was taken from JSON.
+pub(in crate::endpoints::older) fn raw(text: Option<String>) -> Option<Box<RawValue>> {
+    text.and_then(|text| RawValue::from_string(text).ok())
+}
+
+impl AuditLog {
+    /// The event in this shape.
+    pub(in crate::endpoints::older) fn of(event: &EventView<'_>) -> Self {
+        Self::from_record(event, AuditRecord::of(event))
+    }
+
+    fn from_record(event: &EventView<'_>, record: AuditRecord) -> Self {
+        Self {
+            id: event.event_id,
+            event_type: event.event_type.to_owned(),
+            user_id: record.user_id,
+            resource_type: event.aggregate_type.to_owned(),
+            resource_id: event.aggregate_id.to_owned(),
+            action: record.action,
+            old_values: raw(record.old_values),
+            new_values: raw(record.new_values),
+            ip_address: record.ip_address,
+            status: record.outcome.unwrap_or(Outcome::Success).as_str(),
+            timestamp: event.timestamp,
+        }
+    }
+}
+
+impl AuditLogDetails {
+    /// The event in this shape; `None` when what is stored is no JSON.
+    pub(in crate::endpoints::older) fn of(event: &EventView<'_>) -> Option<Self> {
+        let mut record = AuditRecord::of(event);
+        Some(Self {
+            user_agent: record.user_agent.take(),
+            error_message: record.error_message.take(),
+            log: AuditLog::from_record(event, record),
+            metadata: raw(Some(event.metadata.to_owned()))?,
+            payload: raw(Some(event.payload.to_owned()))?,
+        })
+    }
+}
