@@ -9,6 +9,7 @@ mod dead_letters;
 mod ingestor;
 mod kafka;
 mod lists;
+mod projector;
 mod registry;
 mod source;
 mod telemetry;
@@ -22,6 +23,7 @@ pub use database::DatabaseSettings;
 pub use dead_letters::DeadLetterSettings;
 pub use ingestor::{GapPolicy, IngestorSettings};
 pub use kafka::KafkaSettings;
+pub use projector::ProjectorSettings;
 pub use registry::RegistrySettings;
 pub use source::{Loaded, config_file, load, load_from};
 pub use telemetry::{LogFormat, TelemetrySettings};
@@ -44,6 +46,8 @@ pub struct AuditConfig {
     pub retention: RetentionRules,
     /// `[api]`: the HTTP API.
     pub api: ApiSettings,
+    /// `[projector]`: the projections.
+    pub projector: ProjectorSettings,
     /// `[auth]`: which tokens the API accepts.
     pub auth: AuthSettings,
     /// `[telemetry]`: logs, traces, metrics and health.
@@ -101,6 +105,7 @@ impl AuditConfig {
         self.ingestor.validate(&self.dead_letters)?;
         self.dead_letters.validate()?;
         self.api.validate()?;
+        self.projector.validate()?;
         self.auth.validate()?;
         self.telemetry.validate()
     }

@@ -68,6 +68,14 @@ impl Service {
         },
         shutdown_deadline: |config| config.api.shutdown_deadline,
     };
+
+    /// The projector.
+    pub const PROJECTOR: Self = Self {
+        name: "audit-projector",
+        about: "Folds the events in recorded order into the projections that queries read.",
+        require: |config| config.database.projector_url().map(|_| ()),
+        shutdown_deadline: |config| config.projector.shutdown_deadline,
+    };
 }
 
 /// Bad configuration, as users know it from other daemons.

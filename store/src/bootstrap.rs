@@ -22,6 +22,8 @@ pub struct RolePasswords {
     pub ingestor: Option<SecretString>,
     /// `audit_api`
     pub api: Option<SecretString>,
+    /// `audit_projector`
+    pub projector: Option<SecretString>,
     /// `audit_retention`
     pub retention: Option<SecretString>,
     /// `audit_operator`
@@ -29,11 +31,12 @@ pub struct RolePasswords {
 }
 
 impl RolePasswords {
-    fn by_role(&self) -> [(&'static str, Option<&SecretString>); 5] {
+    fn by_role(&self) -> [(&'static str, Option<&SecretString>); 6] {
         [
             ("audit_migrator", self.migrator.as_ref()),
             ("audit_ingestor", self.ingestor.as_ref()),
             ("audit_api", self.api.as_ref()),
+            ("audit_projector", self.projector.as_ref()),
             ("audit_retention", self.retention.as_ref()),
             ("audit_operator", self.operator.as_ref()),
         ]

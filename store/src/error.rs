@@ -91,7 +91,7 @@ impl From<tokio_postgres::Error> for StoreError {
         } else if code.code().starts_with("AT") {
             // Raised by our own functions, with a sentence for the operator.
             Self::Refused(error.as_db_error().map(|db| db.message().to_owned()).unwrap_or_default())
-        } else if is_race(&code) {
+        } else if is_race(&code) || code == SqlState::LOCK_NOT_AVAILABLE {
             Self::Conflict(said(error))
         } else if is_absence(&code) {
             Self::Unavailable(said(error))

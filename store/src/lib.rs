@@ -17,6 +17,7 @@ pub mod inspect;
 pub mod ledger;
 pub mod logs;
 pub mod migrate;
+pub mod projections;
 pub mod reader;
 pub mod row;
 pub mod schema;

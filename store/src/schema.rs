@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V2__events", include_str!("../../migrations/V2__events.sql")),
     ("V3__partitions", include_str!("../../migrations/V3__partitions.sql")),
     ("V4__access", include_str!("../../migrations/V4__access.sql")),
+    ("V5__projections", include_str!("../../migrations/V5__projections.sql")),
 ];
 
 /// Where refinery keeps what it has applied, in schema `audit`.

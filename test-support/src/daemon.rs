@@ -43,6 +43,11 @@ impl Daemon {
         Self::start("audit-api", config)
     }
 
+    /// Starts the projector.
+    pub fn projector(config: &DaemonConfig) -> Self {
+        Self::start("projector", config)
+    }
+
     fn start(binary: &'static str, config: &DaemonConfig) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the configuration and the log");
         let (telemetry, listen) = (free_address(), free_address());

@@ -36,6 +36,8 @@ pub enum Role {
     Ingestor,
     /// `audit_api`
     Api,
+    /// `audit_projector`
+    Projector,
     /// `audit_retention`
     Retention,
     /// `audit_operator`
@@ -44,8 +46,8 @@ pub enum Role {
 
 impl Role {
     /// Every role that a binary of ours uses.
-    pub const SERVICES: [Self; 5] =
-        [Self::Migrator, Self::Ingestor, Self::Api, Self::Retention, Self::Operator];
+    pub const SERVICES: [Self; 6] =
+        [Self::Migrator, Self::Ingestor, Self::Api, Self::Projector, Self::Retention, Self::Operator];
 
     /// Its name in PostgreSQL; the superuser's is in its URL.
     pub fn name(self) -> Option<&'static str> {
@@ -54,6 +56,7 @@ impl Role {
             Self::Migrator => Some("audit_migrator"),
             Self::Ingestor => Some("audit_ingestor"),
             Self::Api => Some("audit_api"),
+            Self::Projector => Some("audit_projector"),
             Self::Retention => Some("audit_retention"),
             Self::Operator => Some("audit_operator"),
         }
@@ -226,6 +229,7 @@ async fn prepare(name: &str) {
         migrator: password(),
         ingestor: password(),
         api: password(),
+        projector: password(),
         retention: password(),
         operator: password(),
     };

@@ -11,8 +11,15 @@ use crate::servers::{Kept, Servers};
 pub(crate) const DATABASE: &str = "audit";
 
 /// Secrets that the services need besides the servers' own.
-pub(crate) const SECRETS: [&str; 6] =
-    ["auditMigrator", "auditIngestor", "auditApi", "auditOperator", "auditRetention", "jwt"];
+pub(crate) const SECRETS: [&str; 7] = [
+    "auditMigrator",
+    "auditIngestor",
+    "auditApi",
+    "auditProjector",
+    "auditOperator",
+    "auditRetention",
+    "jwt",
+];
 
 /// Settings as (section, key, value), in the order of the file.
 pub(crate) struct Settings(Vec<(&'static str, &'static str, String)>);
@@ -26,6 +33,7 @@ impl Settings {
         Ok(Self(vec![
             ("database", "ingestor_url", role("audit_ingestor", "auditIngestor")?),
             ("database", "api_url", role("audit_api", "auditApi")?),
+            ("database", "projector_url", role("audit_projector", "auditProjector")?),
             ("database", "migrator_url", role("audit_migrator", "auditMigrator")?),
             ("database", "operator_url", role("audit_operator", "auditOperator")?),
             ("database", "retention_url", role("audit_retention", "auditRetention")?),

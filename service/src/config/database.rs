@@ -14,6 +14,8 @@ pub struct DatabaseSettings {
     pub ingestor_url: Option<SecretString>,
     /// Role `audit_api`: the HTTP API.
     pub api_url: Option<SecretString>,
+    /// Role `audit_projector`: the projector.
+    pub projector_url: Option<SecretString>,
     /// Role `audit_migrator`: `trailctl migrate`.
     pub migrator_url: Option<SecretString>,
     /// Role `audit_operator`: the other commands of `trailctl`.
@@ -35,6 +37,11 @@ impl DatabaseSettings {
     /// The API's URL.
     pub fn api_url(&self) -> Result<&SecretString, ConfigError> {
         required(self.api_url.as_ref(), "api_url")
+    }
+
+    /// The projector's URL.
+    pub fn projector_url(&self) -> Result<&SecretString, ConfigError> {
+        required(self.projector_url.as_ref(), "projector_url")
     }
 
     /// The migrator's URL.

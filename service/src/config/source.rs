@@ -66,8 +66,18 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("AUDIT_{}", key.replace('.', "__").to_uppercase())
 }
 
-const SECTIONS: [&str; 9] =
-    ["database", "kafka", "registry", "ingestor", "dead_letters", "retention", "api", "auth", "telemetry"];
+const SECTIONS: [&str; 10] = [
+    "database",
+    "kafka",
+    "registry",
+    "ingestor",
+    "dead_letters",
+    "retention",
+    "api",
+    "projector",
+    "auth",
+    "telemetry",
+];
 
 enum Variable {
     Setting(String),

@@ -65,7 +65,7 @@ fn times(statement: &mut Statement, all: &mut Conditions, filter: &EventFilter) 
 }
 
 /// One value is an equality, which keeps the order of an index; several are `any`.
-fn one_of(statement: &mut Statement, all: &mut Conditions, column: &str, values: &[String]) {
+pub(super) fn one_of(statement: &mut Statement, all: &mut Conditions, column: &str, values: &[String]) {
     if values.is_empty() {
         return;
     }
@@ -77,7 +77,7 @@ fn one_of(statement: &mut Statement, all: &mut Conditions, column: &str, values:
     }
 }
 
-fn patterns(statement: &mut Statement, all: &mut Conditions, column: &str, patterns: &[Pattern]) {
+pub(super) fn patterns(statement: &mut Statement, all: &mut Conditions, column: &str, patterns: &[Pattern]) {
     if patterns.is_empty() {
         return;
     }

@@ -11,6 +11,7 @@ mod letters;
 mod page;
 mod place;
 mod pool_use;
+mod projected;
 mod recorded;
 mod session;
 mod slices;
@@ -40,6 +41,9 @@ use statement::Statement;
 
 pub use ahead::Ahead;
 pub use pool_use::PoolUse;
+pub use projected::{
+    AggregateFilter, AggregateRequest, AggregateSummary, EventTypeRequest, EventTypeSummary, Fault, Projected,
+};
 pub use types::{
     AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,
     PageRequest, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,

@@ -130,6 +130,7 @@ fn passwords() -> store::migrate::RolePasswords {
         migrator: password(),
         ingestor: password(),
         api: password(),
+        projector: password(),
         retention: password(),
         operator: password(),
     }

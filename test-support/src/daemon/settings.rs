@@ -21,6 +21,7 @@ impl DaemonConfig {
         let urls = [
             ("ingestor_url", Role::Ingestor),
             ("api_url", Role::Api),
+            ("projector_url", Role::Projector),
             ("migrator_url", Role::Migrator),
             ("operator_url", Role::Operator),
             ("retention_url", Role::Retention),

@@ -74,6 +74,7 @@ fn passwords(settings: &DatabaseSettings) -> RolePasswords {
         migrator: password(&settings.migrator_url),
         ingestor: password(&settings.ingestor_url),
         api: password(&settings.api_url),
+        projector: password(&settings.projector_url),
         retention: password(&settings.retention_url),
         operator: password(&settings.operator_url),
     }

@@ -28,6 +28,7 @@ pub async fn check(settings: &DatabaseSettings, clock: SystemClock) -> Vec<Check
     let roles = [
         ("audit_ingestor", "ingestor_url", &settings.ingestor_url),
         ("audit_api", "api_url", &settings.api_url),
+        ("audit_projector", "projector_url", &settings.projector_url),
         ("audit_migrator", "migrator_url", &settings.migrator_url),
         ("audit_retention", "retention_url", &settings.retention_url),
         ("audit_operator", "operator_url", &settings.operator_url),

@@ -1,0 +1,50 @@
+//! Projections: what the projector folds out of the events in recorded order, each with a position of its own that moves
+//! in the transaction that holds the changes (semantics.md 6). Readers are in [`crate::reader`].
+
+mod changes;
+pub(crate) mod state;
+mod writer;
+
+pub use changes::{AggregateChange, Changes, EventTypeChange, Runs};
+pub use state::{AsOf, ProjectionState, rebuild, states};
+pub use writer::{Advance, AppendSpan, Applied, ProjectionWriter};
+
+/// What is kept. Its name is its row in `audit.projections` and its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Projection {
+    /// Every aggregate: its events counted, its versions, its first and last time.
+    Aggregates,
+    /// Every event type of every organisation, counted.
+    EventTypes,
+}
+
+impl Projection {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 2] = [Self::Aggregates, Self::EventTypes];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aggregates => "aggregates",
+            Self::EventTypes => "event_types",
+        }
+    }
+
+    /// The version of this build's fold. Another one than in the database means a rebuild.
+    pub fn version(self) -> i32 {
+        match self {
+            Self::Aggregates | Self::EventTypes => 1,
+        }
+    }
+
+    /// The projection of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|projection| projection.name() == name)
+    }
+}
+
+impl std::fmt::Display for Projection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
