@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 use futures::TryStreamExt as _;
 use service::{Condition, Health, Shutdown, backoff::Backoff};
 use store::{
-    EventRow, StoreError,
-    projections::{Advance, AppendSpan, Applied, Changes, ProjectionState, ProjectionWriter},
+    StoreError,
+    projections::{Advance, AppendSpan, Applied, FoldRow, ProjectionState, ProjectionWriter},
 };
 use tracing::{info, warn};
 
@@ -21,6 +21,9 @@ use crate::{
 
 /// What `pg_stat_activity` shows.
 const NAME: &str = "audit-projector";
+
+/// Bytes of producers' texts that one batch may hold, unless one append alone holds more.
+const HEAVIEST: usize = 16 << 20;
 
 /// Runs a projector until `shutdown` asks for its end. Waits for a database that is away; fails only for what time does
 /// not cure: a schema or a fold that this build does not know.
@@ -111,13 +114,20 @@ impl Projector {
     /// The next batch of a group.
     async fn batch(&self, writer: &mut ProjectionWriter, group: &Group) -> Result<(), Ended> {
         let started = Instant::now();
-        let spans = writer.appends(group.from, group.until, self.settings.batch_max_events).await?;
+        let mut spans = writer.appends(group.from, group.until, self.settings.batch_max_events).await?;
+        let fold = loop {
+            match read(writer, &spans).await? {
+                Some(fold) => break fold,
+                // One append is what the ingestor held in memory at once: alone it is taken, whatever it weighs.
+                None => spans.truncate(spans.len().div_ceil(2)),
+            }
+        };
         let Some(last) = spans.last() else { return Ok(()) };
-        let (changes, events) = read(writer, &spans).await?;
+        let events = spans.iter().map(|span| u64::from(span.stored.unsigned_abs())).sum();
         let advance =
             Advance { projections: group.projections.clone(), from: group.from, to: last.append_no };
         let read = started.elapsed();
-        match writer.apply(&advance, &changes).await? {
+        match writer.apply(&advance, &fold.finish()).await? {
             Applied::Done => {
                 metrics::applied(&advance, events, read, started.elapsed().saturating_sub(read));
             }
@@ -142,29 +152,23 @@ async fn prepare(writer: &ProjectionWriter) -> Result<(), Ended> {
     Ok(())
 }
 
-/// Folds the events of these appends as they come; how many there were.
-async fn read(writer: &ProjectionWriter, spans: &[AppendSpan]) -> Result<(Changes, u64), StoreError> {
+/// Folds the events of these appends as they come; `None` = they weigh too much together.
+async fn read(writer: &ProjectionWriter, spans: &[AppendSpan]) -> Result<Option<Fold>, StoreError> {
     let mut fold = Fold::default();
-    let mut events = 0;
     if spans.iter().any(|span| span.stored > 0) {
         let mut rows = pin!(writer.events(spans).await?);
-        while let Some((_, row)) = rows.try_next().await? {
+        while let Some(row) = rows.try_next().await? {
             fold.add(&seen(&row));
-            events += 1;
+            if fold.weight() > HEAVIEST && spans.len() > 1 {
+                return Ok(None);
+            }
         }
     }
-    Ok((fold.finish(), events))
+    Ok(Some(fold))
 }
 
-fn seen(row: &EventRow) -> Seen<'_> {
-    Seen {
-        organization_id: row.organization_id(),
-        aggregate_type: row.aggregate_type(),
-        aggregate_id: row.aggregate_id(),
-        event_type: row.event_type(),
-        version: row.version(),
-        timestamp: row.timestamp(),
-    }
+fn seen(row: &FoldRow) -> Seen<'_> {
+    Seen { facts: row.facts(), version: row.version(), position: row.position(), place: row.place() }
 }
 
 fn tell(states: &[ProjectionState]) {

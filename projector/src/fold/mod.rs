@@ -5,26 +5,30 @@ mod versions;
 
 use std::collections::BTreeMap;
 
-use shared::timestamp::Timestamp;
-use store::projections::{AggregateChange, Changes, EventTypeChange};
+use shared::{
+    position::Position,
+    timestamp::Timestamp,
+    vocabulary::{self, Facts},
+};
+use store::projections::{
+    AggregateChange, Changes, DataAccessChange, EventTypeChange, RecordedPlace, ResolutionChange,
+    SecurityChange,
+};
+use uuid::Uuid;
 
 use versions::Versions;
 
 /// An event, as far as projections look at it.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// Its organisation; `""` = none.
-    pub organization_id: &'a str,
-    /// The kind of its aggregate.
-    pub aggregate_type: &'a str,
-    /// Its aggregate.
-    pub aggregate_id: &'a str,
-    /// What happened.
-    pub event_type: &'a str,
+    /// What it says.
+    pub facts: Facts<'a>,
     /// The producer's count; 0 = unversioned.
     pub version: i32,
-    /// When it happened.
-    pub timestamp: Timestamp,
+    /// Where it stands in its log.
+    pub position: Position,
+    /// Where it was recorded.
+    pub place: RecordedPlace,
 }
 
 /// How many events a key has, and when.
@@ -54,28 +58,64 @@ pub struct Fold {
     aggregates: BTreeMap<String, (Tally, Versions)>,
     /// By type and organisation.
     event_types: BTreeMap<String, Tally>,
+    security_events: Vec<SecurityChange>,
+    /// By security event and organisation: the last in recorded order.
+    resolutions: BTreeMap<(Uuid, String), ResolutionChange>,
+    data_accesses: Vec<DataAccessChange>,
+    /// Bytes of payloads that were kept in part.
+    weight: usize,
     key: String,
 }
 
 impl Fold {
     /// Takes one event in.
     pub fn add(&mut self, seen: &Seen<'_>) {
-        let key = joined(&mut self.key, &[seen.organization_id, seen.aggregate_type, seen.aggregate_id]);
+        self.count(seen);
+        self.look_for_security(seen);
+        if let Some(access) = vocabulary::data_access(&seen.facts) {
+            self.weight += seen.facts.payload.len();
+            self.data_accesses.push(DataAccessChange { access, position: seen.position });
+        }
+    }
+
+    /// About how many bytes of producers' texts it holds.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn count(&mut self, Seen { facts, version, .. }: &Seen<'_>) {
+        let key = joined(&mut self.key, &[facts.organization_id, facts.aggregate_type, facts.aggregate_id]);
         match self.aggregates.get_mut(key) {
             Some((tally, versions)) => {
-                tally.add(seen.timestamp);
-                versions.add(seen.version);
+                tally.add(facts.timestamp);
+                versions.add(*version);
             }
             None => {
                 let mut versions = Versions::default();
-                versions.add(seen.version);
-                self.aggregates.insert(key.to_owned(), (Tally::of(seen.timestamp), versions));
+                versions.add(*version);
+                self.aggregates.insert(key.to_owned(), (Tally::of(facts.timestamp), versions));
             }
         }
-        let key = joined(&mut self.key, &[seen.event_type, seen.organization_id]);
+        let key = joined(&mut self.key, &[facts.event_type, facts.organization_id]);
         match self.event_types.get_mut(key) {
-            Some(tally) => tally.add(seen.timestamp),
-            None => drop(self.event_types.insert(key.to_owned(), Tally::of(seen.timestamp))),
+            Some(tally) => tally.add(facts.timestamp),
+            None => drop(self.event_types.insert(key.to_owned(), Tally::of(facts.timestamp))),
+        }
+    }
+
+    fn look_for_security(&mut self, seen: &Seen<'_>) {
+        if let Some(event) = vocabulary::security_event(&seen.facts) {
+            self.weight += seen.facts.payload.len();
+            self.security_events.push(SecurityChange { event, position: seen.position });
+        }
+        if let Some(resolution) = vocabulary::security_resolution(&seen.facts) {
+            self.weight += seen.facts.payload.len();
+            let key = (resolution.security_event_id, resolution.organization_id.clone());
+            let change = ResolutionChange { resolution, place: seen.place };
+            match self.resolutions.get(&key) {
+                Some(other) if other.place > change.place => {}
+                _ => drop(self.resolutions.insert(key, change)),
+            }
         }
     }
 
@@ -100,7 +140,13 @@ impl Fold {
             let [event_type, organization_id] = parts(&key);
             EventTypeChange { event_type, organization_id, events, first, last }
         });
-        Changes { aggregates: aggregates.collect(), event_types: event_types.collect() }
+        Changes {
+            aggregates: aggregates.collect(),
+            event_types: event_types.collect(),
+            security_events: self.security_events,
+            resolutions: self.resolutions.into_values().collect(),
+            data_accesses: self.data_accesses,
+        }
     }
 }
 

@@ -17,14 +17,19 @@ type Owned = (String, String, String, String, i32, i64);
 
 fn seen(event: &Owned) -> Seen<'_> {
     let (organization_id, aggregate_type, aggregate_id, event_type, version, micros) = event;
-    Seen {
+    let facts = Facts {
+        event_id: Uuid::from_u128(7),
         organization_id,
         aggregate_type,
         aggregate_id,
         event_type,
-        version: *version,
         timestamp: Timestamp::from_micros(*micros),
-    }
+        user_id: "",
+        payload: "{}",
+        metadata: "{}",
+    };
+    let position = Position { log_id: 1, offset: 0 };
+    Seen { facts, version: *version, position, place: RecordedPlace { append_no: 1, offset: 0 } }
 }
 
 fn fold(events: &[Owned]) -> Changes {
@@ -99,4 +104,42 @@ proptest! {
             }
         }
     }
+}
+
+const EVENT: Uuid = Uuid::from_u128(9);
+
+/// Somebody of this organisation settles [`EVENT`] at this place, with these words.
+fn resolves(fold: &mut Fold, organization_id: &str, append_no: i64, offset: i64, notes: &str) {
+    let payload = format!(r#"{{"resolutionNotes":"{notes}","resolvedBy":"u"}}"#);
+    let facts = Facts {
+        event_id: Uuid::from_u128(u128::from(notes.len() as u64)),
+        organization_id,
+        event_type: vocabulary::RESOLVED_TYPE,
+        aggregate_type: vocabulary::SECURITY_AGGREGATE,
+        aggregate_id: &EVENT.to_string(),
+        timestamp: Timestamp::from_micros(5),
+        user_id: "",
+        payload: &payload,
+        metadata: "{}",
+    };
+    let position = Position { log_id: 1, offset };
+    fold.add(&Seen { facts, version: 0, position, place: RecordedPlace { append_no, offset } });
+}
+
+#[test]
+fn of_resolutions_the_last_in_recorded_order_holds_for_each_organisation() {
+    let mut fold = Fold::default();
+    resolves(&mut fold, "acme", 7, 3, "middle");
+    resolves(&mut fold, "acme", 8, 0, "last");
+    resolves(&mut fold, "acme", 7, 4, "before it");
+    resolves(&mut fold, "globex", 1, 0, "another's");
+    assert!(fold.weight() > 0);
+    let kept: Vec<(String, Option<String>)> = fold
+        .finish()
+        .resolutions
+        .into_iter()
+        .map(|change| (change.resolution.organization_id, change.resolution.notes))
+        .collect();
+    let expected = [("acme", "last"), ("globex", "another's")];
+    assert_eq!(kept, expected.map(|(own, notes)| (own.to_owned(), Some(notes.to_owned()))));
 }

@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use service::{Health, Shutdown};
 use shared::{
+    envelope::{Acceptance, accept},
     event::{Event, Promoted},
+    json::ProtectedMarker,
     timestamp::Timestamp,
+    vocabulary,
 };
 use store::{Batch, Candidate, Client, Entry, Log, RawRecord, Span, Writer, projections::ProjectionState};
 use test_support::{Role, TestDatabase, wait_until};
@@ -140,7 +143,9 @@ impl Rig {
     /// Everything that the projections hold, as one text that any difference would change.
     pub(crate) async fn fingerprint(&self) -> String {
         let sql = "select md5(string_agg(line, '|' order by line)) from (
-            select a::text as line from audit.aggregates a union all select t::text from audit.event_types t) everything";
+            select a::text as line from audit.aggregates a union all select t::text from audit.event_types t
+            union all select s::text from audit.security_events s union all select r::text from audit.security_resolutions r
+            union all select d::text from audit.data_accesses d) everything";
         self.superuser.query_one(sql, &[]).await.unwrap().get(0)
     }
 }
@@ -193,7 +198,51 @@ fn any_event(chance: &mut StdRng) -> Event {
     event.event_id = Uuid::from_u128(chance.random());
     event.event_type = format!("type-{}", chance.random_range(0..7));
     event.timestamp = Timestamp::from_micros(NOON - chance.random_range(0..400 * DAY));
-    event
+    match chance.random_range(0..6) {
+        0 => security_event(event),
+        1 => data_access(event),
+        _ => event,
+    }
+}
+
+/// The same as a security event.
+pub(crate) fn security_event(event: Event) -> Event {
+    Event {
+        event_type: "SUSPICIOUS_ACTIVITY".to_owned(),
+        payload: r#"{"description":"an odd hour","details":{"attempts":7}}"#.to_owned(),
+        metadata: r#"{"category":"security","severity":"high","userId":"u-1"}"#.to_owned(),
+        promoted: Promoted { user_id: "u-1".to_owned(), ..Promoted::default() },
+        ..event
+    }
+}
+
+/// The same as a data access.
+pub(crate) fn data_access(event: Event) -> Event {
+    Event {
+        event_type: "DataAccess".to_owned(),
+        payload: r#"{"accessorUserId":"admin","subjectUserId":"u-9","fieldsAccessed":["name","a \"b\""]}"#
+            .to_owned(),
+        metadata: r#"{"category":"data-access"}"#.to_owned(),
+        ..event
+    }
+}
+
+/// The settlement of a security event, by somebody of this organisation.
+pub(crate) fn resolution(security_event_id: Uuid, organization: &str, notes: &str) -> Event {
+    let settled = vocabulary::Resolution {
+        security_event_id,
+        organization_id: organization.to_owned(),
+        resolved_at: Timestamp::from_micros(NOON),
+        notes: Some(notes.to_owned()),
+        resolved_by: Some("u-2".to_owned()),
+    };
+    let envelope = vocabulary::resolution(&settled, test_support::unique_id());
+    let acceptance = Acceptance {
+        now: Timestamp::from_micros(NOON),
+        topic_organization: "",
+        protected: ProtectedMarker::Refused,
+    };
+    accept(envelope, &acceptance).unwrap()
 }
 
 /// The event of this version of an `Order`, at its own second.

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use shared::position::Position;
 use shared::timestamp::Timestamp;
+use shared::vocabulary::{DataAccess, Resolution, SecurityEvent};
 
 /// The changes of one batch, each key once, in the order of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +13,48 @@ pub struct Changes {
     pub aggregates: Vec<AggregateChange>,
     /// For [`super::Projection::EventTypes`].
     pub event_types: Vec<EventTypeChange>,
+    /// For [`super::Projection::SecurityEvents`], each once by the id of its event.
+    pub security_events: Vec<SecurityChange>,
+    /// For [`super::Projection::SecurityEvents`], one for each security event and organisation: the last.
+    pub resolutions: Vec<ResolutionChange>,
+    /// For [`super::Projection::DataAccesses`].
+    pub data_accesses: Vec<DataAccessChange>,
+}
+
+/// A place in recorded order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordedPlace {
+    /// The append.
+    pub append_no: i64,
+    /// The offset within its log.
+    pub offset: i64,
+}
+
+/// A security event and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityChange {
+    /// The event.
+    pub event: SecurityEvent,
+    /// Its place in its log.
+    pub position: Position,
+}
+
+/// A resolution and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolutionChange {
+    /// What it says.
+    pub resolution: Resolution,
+    /// Where it was recorded: the last one holds.
+    pub place: RecordedPlace,
+}
+
+/// A data access and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataAccessChange {
+    /// Who looked at whose data.
+    pub access: DataAccess,
+    /// Its place in its log.
+    pub position: Position,
 }
 
 /// What a batch holds of one aggregate.

@@ -1,11 +1,17 @@
 //! Projections: what the projector folds out of the events in recorded order, each with a position of its own that moves
 //! in the transaction that holds the changes (semantics.md 6). Readers are in [`crate::reader`].
 
+mod apply;
 mod changes;
+mod row;
 pub(crate) mod state;
 mod writer;
 
-pub use changes::{AggregateChange, Changes, EventTypeChange, Runs};
+pub use changes::{
+    AggregateChange, Changes, DataAccessChange, EventTypeChange, RecordedPlace, ResolutionChange, Runs,
+    SecurityChange,
+};
+pub use row::FoldRow;
 pub use state::{AsOf, ProjectionState, rebuild, states};
 pub use writer::{Advance, AppendSpan, Applied, ProjectionWriter};
 
@@ -14,26 +20,32 @@ pub use writer::{Advance, AppendSpan, Applied, ProjectionWriter};
 pub enum Projection {
     /// Every aggregate: its events counted, its versions, its first and last time.
     Aggregates,
+    /// Who looked at whose data.
+    DataAccesses,
     /// Every event type of every organisation, counted.
     EventTypes,
+    /// Security events and whether they are settled.
+    SecurityEvents,
 }
 
 impl Projection {
     /// All of them, in the order of their names.
-    pub const ALL: [Self; 2] = [Self::Aggregates, Self::EventTypes];
+    pub const ALL: [Self; 4] = [Self::Aggregates, Self::DataAccesses, Self::EventTypes, Self::SecurityEvents];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Aggregates => "aggregates",
+            Self::DataAccesses => "data_accesses",
             Self::EventTypes => "event_types",
+            Self::SecurityEvents => "security_events",
         }
     }
 
     /// The version of this build's fold. Another one than in the database means a rebuild.
     pub fn version(self) -> i32 {
         match self {
-            Self::Aggregates | Self::EventTypes => 1,
+            Self::Aggregates | Self::DataAccesses | Self::EventTypes | Self::SecurityEvents => 1,
         }
     }
 

@@ -2,13 +2,12 @@
 
 use futures::{Stream, TryStreamExt};
 use shared::timestamp::Timestamp;
-use tokio_postgres::{Client, Statement, Transaction};
+use tokio_postgres::{Client, Statement};
 
-use super::changes::Runs;
-use super::{AggregateChange, Changes, EventTypeChange, Projection, ProjectionState, rebuild, states};
+use super::apply::Statements;
+use super::{Changes, FoldRow, Projection, ProjectionState, rebuild, states};
 use crate::connect::{configured, open};
 use crate::error::StoreError;
-use crate::row::{COLUMNS, EventRow};
 use crate::schema::require_known_schema;
 use crate::sql_types::Micros;
 use crate::url::DatabaseUrl;
@@ -67,8 +66,7 @@ pub struct ProjectionWriter {
     events: Statement,
     lock: Statement,
     advance: Statement,
-    aggregates: Statement,
-    event_types: Statement,
+    changes: Statements,
 }
 
 impl std::fmt::Debug for ProjectionWriter {
@@ -82,14 +80,12 @@ impl ProjectionWriter {
     pub async fn connect(url: &DatabaseUrl, application_name: &str) -> Result<Self, StoreError> {
         let (client, _task) = open(&configured(url, application_name, SETTINGS)?).await?;
         require_known_schema(&client).await?;
-        let events = format!(include_str!("../../sql/projector_events.sql.in"), columns = COLUMNS);
         Ok(Self {
             appends: client.prepare(include_str!("../../sql/projector_appends.sql")).await?,
-            events: client.prepare(&events).await?,
+            events: client.prepare(include_str!("../../sql/projector_events.sql")).await?,
             lock: client.prepare(include_str!("../../sql/lock_projections.sql")).await?,
             advance: client.prepare(include_str!("../../sql/advance_projections.sql")).await?,
-            aggregates: client.prepare(include_str!("../../sql/apply_aggregates.sql")).await?,
-            event_types: client.prepare(include_str!("../../sql/apply_event_types.sql")).await?,
+            changes: Statements::prepare(&client).await?,
             client,
         })
     }
@@ -139,11 +135,11 @@ impl ProjectionWriter {
         Ok(spans)
     }
 
-    /// The events of these appends, each with its append's number, one after another as they come.
+    /// The events of these appends, one after another as they come.
     pub async fn events(
         &self,
         spans: &[AppendSpan],
-    ) -> Result<impl Stream<Item = Result<(i64, EventRow), StoreError>> + use<>, StoreError> {
+    ) -> Result<impl Stream<Item = Result<FoldRow, StoreError>> + use<>, StoreError> {
         let holding = || spans.iter().filter_map(|span| Some((span, span.times?)));
         let numbers: Vec<i64> = holding().map(|(span, _)| span.append_no).collect();
         let logs: Vec<i32> = holding().map(|(span, _)| span.log_id).collect();
@@ -154,10 +150,7 @@ impl ProjectionWriter {
         let parameters: [&(dyn postgres_types::ToSql + Sync); 6] =
             [&numbers, &logs, &from, &next, &least, &greatest];
         let rows = self.client.query_raw(&self.events, parameters).await?;
-        Ok(rows.map_err(StoreError::from).and_then(|row| async move {
-            let row = EventRow::new(row)?;
-            Ok((row.extra(0)?, row))
-        }))
+        Ok(rows.map_err(StoreError::from).and_then(|row| async move { FoldRow::new(row) }))
     }
 
     /// Writes the changes and moves the positions, in one transaction.
@@ -175,66 +168,10 @@ impl ProjectionWriter {
             return Ok(Applied::Moved);
         }
         for projection in &advance.projections {
-            match projection {
-                Projection::Aggregates => {
-                    apply_aggregates(&transaction, &self.aggregates, &changes.aggregates).await?;
-                }
-                Projection::EventTypes => {
-                    apply_event_types(&transaction, &self.event_types, &changes.event_types).await?;
-                }
-            }
+            self.changes.apply(&transaction, *projection, changes).await?;
         }
         transaction.execute(&self.advance, &[&names, &advance.to]).await?;
         transaction.commit().await?;
         Ok(Applied::Done)
     }
-}
-
-/// One field of every change, as the array that a statement takes.
-fn column<'a, C, T>(changes: &'a [C], field: impl Fn(&'a C) -> T) -> Vec<T> {
-    changes.iter().map(field).collect()
-}
-
-async fn apply_aggregates(
-    transaction: &Transaction<'_>,
-    statement: &Statement,
-    changes: &[AggregateChange],
-) -> Result<(), StoreError> {
-    let multiranges = |runs: fn(&AggregateChange) -> &Runs| column(changes, |c| runs(c).to_multirange());
-    transaction
-        .execute(
-            statement,
-            &[
-                &column(changes, |change| change.organization_id.as_str()),
-                &column(changes, |change| change.aggregate_type.as_str()),
-                &column(changes, |change| change.aggregate_id.as_str()),
-                &column(changes, |change| change.events),
-                &column(changes, |change| Micros(change.first)),
-                &column(changes, |change| Micros(change.last)),
-                &multiranges(|change| &change.versions),
-                &multiranges(|change| &change.double_versions),
-            ],
-        )
-        .await?;
-    Ok(())
-}
-
-async fn apply_event_types(
-    transaction: &Transaction<'_>,
-    statement: &Statement,
-    changes: &[EventTypeChange],
-) -> Result<(), StoreError> {
-    transaction
-        .execute(
-            statement,
-            &[
-                &column(changes, |change| change.event_type.as_str()),
-                &column(changes, |change| change.organization_id.as_str()),
-                &column(changes, |change| change.events),
-                &column(changes, |change| Micros(change.first)),
-                &column(changes, |change| Micros(change.last)),
-            ],
-        )
-        .await?;
-    Ok(())
 }

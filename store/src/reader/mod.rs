@@ -42,7 +42,9 @@ use statement::Statement;
 pub use ahead::Ahead;
 pub use pool_use::PoolUse;
 pub use projected::{
-    AggregateFilter, AggregateRequest, AggregateSummary, EventTypeRequest, EventTypeSummary, Fault, Projected,
+    AggregateFilter, AggregateRequest, AggregateSummary, DataAccessFilter, DataAccessRequest, DataAccessRow,
+    EventTypeRequest, EventTypeSummary, Fault, Projected, SecurityEventFilter, SecurityEventRequest,
+    SecurityEventRow, Settlement,
 };
 pub use types::{
     AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,

@@ -5,8 +5,9 @@ use shared::scope::Scope;
 use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
 
-use super::AS_OF_COLUMNS;
+use super::{AS_OF_COLUMNS, Rows};
 use crate::error::StoreError;
+use crate::projections::Projection;
 use crate::reader::conditions::{Conditions, one_of, patterns, storable};
 use crate::reader::statement::{Statement, limit_step};
 use crate::reader::types::{AggregateKey, Integrity};
@@ -68,17 +69,10 @@ pub struct AggregateSummary {
     pub integrity: Integrity,
 }
 
-impl AggregateSummary {
-    /// What the list is ordered by.
-    pub(super) fn place(&self) -> (&str, &str, &str) {
-        (&self.key.aggregate_type, &self.key.aggregate_id, &self.key.organization_id)
-    }
-}
-
 /// Entries of gaps, and of forks, that are told of one aggregate (semantics.md 6).
 const MOST_FAULTS: u32 = 100;
 
-pub(super) fn rows(scope: &Scope, request: &AggregateRequest) -> Statement {
+pub(super) fn rows(scope: &Scope, request: &AggregateRequest) -> Rows {
     let AggregateRequest { filter, limit, after } = request;
     let mut statement = Statement::default();
     let mut all = Conditions::default();
@@ -117,7 +111,8 @@ pub(super) fn rows(scope: &Scope, request: &AggregateRequest) -> Statement {
         limit = limit_step(limit.saturating_add(1)),
         faults = MOST_FAULTS,
     ));
-    statement
+    let order = "r.aggregate_type, r.aggregate_id, r.organization_id";
+    Rows { projection: Projection::Aggregates, statement, order }
 }
 
 pub(super) fn item(row: &Row) -> Result<AggregateSummary, StoreError> {

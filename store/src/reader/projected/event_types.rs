@@ -5,8 +5,9 @@ use shared::scope::Scope;
 use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
 
-use super::AS_OF_COLUMNS;
+use super::{AS_OF_COLUMNS, Rows};
 use crate::error::StoreError;
+use crate::projections::Projection;
 use crate::reader::conditions::{Conditions, one_of, patterns, storable};
 use crate::reader::statement::{Statement, limit_step};
 use crate::sql_types::Micros;
@@ -37,7 +38,7 @@ pub struct EventTypeSummary {
     pub last: Timestamp,
 }
 
-pub(super) fn rows(scope: &Scope, request: &EventTypeRequest) -> Statement {
+pub(super) fn rows(scope: &Scope, request: &EventTypeRequest) -> Rows {
     let mut statement = Statement::default();
     let mut all = Conditions::default();
     if let Some(own) = scope.organization() {
@@ -58,7 +59,7 @@ pub(super) fn rows(scope: &Scope, request: &EventTypeRequest) -> Statement {
         all.to_sql(),
         limit_step(request.limit.saturating_add(1))
     ));
-    statement
+    Rows { projection: Projection::EventTypes, statement, order: "r.event_type" }
 }
 
 pub(super) fn item(row: &Row) -> Result<EventTypeSummary, StoreError> {
