@@ -7,7 +7,8 @@ mod support;
 use support::*;
 use tokio_postgres::Client;
 
-const SERVICE_ROLES: [&str; 4] = ["audit_ingestor", "audit_api", "audit_retention", "audit_operator"];
+const SERVICE_ROLES: [&str; 5] =
+    ["audit_ingestor", "audit_api", "audit_projector", "audit_retention", "audit_operator"];
 /// Every table that holds evidence, and a leaf and a level between for each partitioned one.
 const TABLES: [&str; 10] = [
     "audit.events",

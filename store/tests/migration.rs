@@ -23,7 +23,7 @@ async fn a_second_migration_has_nothing_to_do() {
     assert_eq!(first.classes_added, ["access"]);
     let second = migrate(&database.url("audit_migrator"), &classes(), IndexSet::Standard).await.unwrap();
     assert_eq!((second.applied.len(), second.classes_added.len()), (0, 0));
-    for role in ["audit_ingestor", "audit_api", "audit_operator", "audit_retention"] {
+    for role in ["audit_ingestor", "audit_api", "audit_projector", "audit_operator", "audit_retention"] {
         require_known_schema(&database.client(role).await).await.unwrap();
     }
     let kept = database.count("select (extract(epoch from keep) / 86400)::bigint from audit.retention_classes where name = 'access'").await;

@@ -17,13 +17,14 @@ use crate::status::Tokens;
 use crate::supervisor::Supervisor;
 
 /// The programs that `up` builds.
-pub(crate) const PROGRAMS: [&str; 3] = ["ingestor", "audit-api", "trailctl"];
+pub(crate) const PROGRAMS: [&str; 4] = ["ingestor", "audit-api", "projector", "trailctl"];
 
 /// The ports that the services need.
-pub(crate) const PORTS: [Wanted; 3] = [
+pub(crate) const PORTS: [Wanted; 4] = [
     Wanted { name: "api", preferred: Some(8080) },
     Wanted { name: "ingestorMetrics", preferred: Some(9464) },
     Wanted { name: "apiMetrics", preferred: None },
+    Wanted { name: "projectorMetrics", preferred: None },
 ];
 
 /// A service drains for up to 20 s by its own settings; this is a little more.
@@ -56,6 +57,21 @@ pub(crate) fn api(stack: &Stack, program: PathBuf, settings: &Settings, ports: &
     });
     env.push(telemetry(ports["apiMetrics"]));
     service(stack, "audit-api", program, env, Probe::Http { port: ports["api"], path: "/health/ready" })
+}
+
+/// The projector, stored in the stack at `program`.
+pub(crate) fn projector(
+    stack: &Stack,
+    program: PathBuf,
+    settings: &Settings,
+    ports: &Ports,
+) -> Result<Launch> {
+    let mut env = settings.variables_of(|section, key| {
+        matches!((section, key), ("database", "projector_url") | ("projector", _))
+    });
+    let port = ports["projectorMetrics"];
+    env.push(telemetry(port));
+    service(stack, "audit-projector", program, env, Probe::Http { port, path: "/health/ready" })
 }
 
 fn telemetry(port: u16) -> (String, String) {

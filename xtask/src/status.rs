@@ -52,6 +52,8 @@ pub(crate) struct Status {
     pub(crate) ingestor_metrics: Option<String>,
     /// The API's metrics and health.
     pub(crate) api_metrics: Option<String>,
+    /// The projector's metrics and health.
+    pub(crate) projector_metrics: Option<String>,
     /// JWTs for local use; null while nothing runs.
     pub(crate) tokens: Option<Tokens>,
     /// Whether the stack is starting, ready or stopping; `down` when nothing runs.
@@ -88,6 +90,7 @@ impl Status {
             redis: None,
             ingestor_metrics: None,
             api_metrics: None,
+            projector_metrics: None,
             tokens: None,
             state: "down".to_owned(),
             services: Vec::new(),
@@ -175,6 +178,7 @@ pub(crate) fn describe(status: &Status) -> String {
         ("PostgreSQL (superuser)", &status.postgres),
         ("Ingestor metrics, health", &status.ingestor_metrics),
         ("API metrics, health", &status.api_metrics),
+        ("Projector metrics, health", &status.projector_metrics),
     ];
     // Writing to a String cannot fail.
     for (name, place) in places {

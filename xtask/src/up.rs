@@ -146,12 +146,14 @@ fn live(
     let trailctl = Trailctl { program: &built.join("trailctl"), variables: settings.variables(), stack };
     trailctl.prepare(servers.postgres.url(DATABASE), supervisor, &console)?;
 
-    console.step("starting the ingestor and the API");
+    console.step("starting the ingestor, the API and the projector");
     let bin = stack.dir.join("bin");
     let ingestor = programs::install(&built.join("ingestor"), &bin)?;
     supervisor.start(services::ingestor(stack, ingestor, &settings, &kept.ports)?)?;
     let api = programs::install(&built.join("audit-api"), &bin)?;
     supervisor.start(services::api(stack, api, &settings, &kept.ports)?)?;
+    let projector = programs::install(&built.join("projector"), &bin)?;
+    supervisor.start(services::projector(stack, projector, &settings, &kept.ports)?)?;
     supervisor.wait_ready(SERVICES_READY_WITHIN)?;
 
     let status = Status { tokens: Some(trailctl.tokens(supervisor)?), ..status_of(&servers, &kept.ports) };
@@ -172,6 +174,7 @@ fn status_of(servers: &Servers, ports: &crate::ports::Ports) -> Status {
         postgres: Some(servers.postgres.url(DATABASE)),
         ingestor_metrics: url("ingestorMetrics"),
         api_metrics: url("apiMetrics"),
+        projector_metrics: url("projectorMetrics"),
         ..Status::down()
     }
 }
