@@ -85,16 +85,13 @@ impl Fold {
 
     fn count(&mut self, Seen { facts, version, .. }: &Seen<'_>) {
         let key = joined(&mut self.key, &[facts.organization_id, facts.aggregate_type, facts.aggregate_id]);
-        match self.aggregates.get_mut(key) {
-            Some((tally, versions)) => {
-                tally.add(facts.timestamp);
-                versions.add(*version);
-            }
-            None => {
-                let mut versions = Versions::default();
-                versions.add(*version);
-                self.aggregates.insert(key.to_owned(), (Tally::of(facts.timestamp), versions));
-            }
+        if let Some((tally, versions)) = self.aggregates.get_mut(key) {
+            tally.add(facts.timestamp);
+            versions.add(*version);
+        } else {
+            let mut versions = Versions::default();
+            versions.add(*version);
+            self.aggregates.insert(key.to_owned(), (Tally::of(facts.timestamp), versions));
         }
         let key = joined(&mut self.key, &[facts.event_type, facts.organization_id]);
         match self.event_types.get_mut(key) {

@@ -82,7 +82,9 @@ impl Statements {
     }
 
     async fn security_events(&self, on: &Transaction<'_>, changes: &[SecurityChange]) -> Result<(), Error> {
-        let texts = |field: fn(&SecurityEvent) -> &Option<String>| column(changes, |c| text(field(&c.event)));
+        let texts = |field: fn(&SecurityEvent) -> &Option<String>| {
+            column(changes, |c| text(field(&c.event).as_ref()))
+        };
         let columns: [&(dyn ToSql + Sync); 17] = [
             &column(changes, |change| Micros(change.event.timestamp)),
             &column(changes, |change| change.position.log_id),
@@ -110,8 +112,8 @@ impl Statements {
             &column(changes, |change| change.resolution.security_event_id),
             &column(changes, |change| change.resolution.organization_id.as_str()),
             &column(changes, |change| Micros(change.resolution.resolved_at)),
-            &column(changes, |change| text(&change.resolution.resolved_by)),
-            &column(changes, |change| text(&change.resolution.notes)),
+            &column(changes, |change| text(change.resolution.resolved_by.as_ref())),
+            &column(changes, |change| text(change.resolution.notes.as_ref())),
             &column(changes, |change| change.place.append_no),
             &column(changes, |change| change.place.offset),
         ];
@@ -125,7 +127,8 @@ impl Statements {
     }
 
     async fn data_accesses(&self, on: &Transaction<'_>, changes: &[DataAccessChange]) -> Result<(), Error> {
-        let texts = |field: fn(&DataAccess) -> &Option<String>| column(changes, |c| text(field(&c.access)));
+        let texts =
+            |field: fn(&DataAccess) -> &Option<String>| column(changes, |c| text(field(&c.access).as_ref()));
         let columns: [&(dyn ToSql + Sync); 16] = [
             &column(changes, |change| Micros(change.access.accessed_at)),
             &column(changes, |change| change.position.log_id),
@@ -167,8 +170,8 @@ fn column<'a, C, T>(changes: &'a [C], field: impl Fn(&'a C) -> T) -> Vec<T> {
 }
 
 /// A text that a payload says; without U+0000, which the door refuses and no column holds.
-fn text(text: &Option<String>) -> Option<String> {
-    text.as_ref().map(|text| text.replace('\0', "\u{fffd}"))
+fn text(text: Option<&String>) -> Option<String> {
+    text.map(|text| text.replace('\0', "\u{fffd}"))
 }
 
 /// As much of an id as an index holds.
