@@ -48,7 +48,7 @@ spec:
         {{- if eq $step.name "migrate" }}
         {{- $roles := list "migrator_url" }}
         {{- if $values.bootstrap }}
-        {{- $roles = list "superuser_url" "migrator_url" "ingestor_url" "api_url" "operator_url" "retention_url" }}
+        {{- $roles = list "superuser_url" "migrator_url" "ingestor_url" "api_url" "projector_url" "operator_url" "retention_url" }}
         {{- end }}
         {{- range $roles }}
         {{- include "audit.env.database" (dict "root" $ "role" .) | nindent 8 }}

@@ -49,6 +49,13 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{/* The components whose pods stay, as a list in JSON. */}}
+{{- define "audit.daemons" -}}
+{{- $daemons := list "ingestor" "api" -}}
+{{- if .Values.projector.enabled }}{{ $daemons = append $daemons "projector" }}{{ end -}}
+{{- toJson $daemons -}}
+{{- end -}}
+
 {{- define "audit.image" -}}
 {{- $repository := required "image.repository: where your image is (docs/operating.md, The image)" .Values.image.repository -}}
 {{- if .Values.image.digest -}}
