@@ -1,8 +1,9 @@
-//! A request's way out: request → filter → query → stream.
+//! A request's way out: request → filter → query → stream; and an event's way in by HTTP.
 //!
 //! [`router`] is the route table, `endpoints` has one endpoint a file, [`request`] turns raw parameters into checked
-//! ones, [`walk`] goes through the store chunk by chunk, [`respond`] writes the answer. [`auth`] says who asks,
-//! [`access`] is where accesses will be recorded.
+//! ones, [`walk`] goes through the store chunk by chunk, [`respond`] writes the answer. [`submit`] takes events and
+//! [`redrive`] sends dead letters again, both by Kafka. [`auth`] says who asks, [`access`] is where accesses will be
+//! recorded.
 
 pub mod access;
 pub mod auth;
@@ -12,11 +13,14 @@ pub mod limits;
 pub mod measure;
 pub mod observe;
 pub mod openapi;
+pub mod redrive;
 pub mod request;
 pub mod respond;
 pub mod router;
 pub mod state;
+pub mod submit;
 pub mod walk;
+pub mod writing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,6 +34,7 @@ use tokio::net::TcpListener;
 use crate::{
     auth::{Authenticator, Jwks},
     state::Api,
+    writing::Writing,
 };
 
 /// The name that the database shows for our connections.
@@ -45,6 +50,10 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock);
     let authenticator = Authenticator::new(&context.config.auth, clock.clone())?;
     let url = DatabaseUrl::new(context.config.database.api_url()?.expose_secret());
+    let writing = Writing::new(&context.config, &url, clock.clone())?;
+    if writing.is_none() {
+        tracing::warn!("no kafka.bootstrap_servers or no registry.url: this API only reads");
+    }
     let reader = connect(&url, settings.pool_size, &context).await?;
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
         ConfigError::key("api.listen", format!("cannot listen on {}: {error}", settings.listen))
@@ -60,9 +69,16 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     tokio::spawn(watch_database(reader.clone(), database));
     let limits =
         http::Limits { max_connections: settings.max_connections, header_timeout: settings.header_timeout };
-    let api = Api::new(reader, authenticator, settings, clock, context.shutdown.clone());
+    if let Some(writing) = &writing {
+        tokio::spawn(writing.clone().keep(context.shutdown.clone()));
+    }
+    let api = Api::new(reader, writing.clone(), authenticator, settings, clock, context.shutdown.clone());
     let router = router::router(api, context.health.clone(), context.metrics.clone());
-    http::serve(listener, router, limits, context.shutdown).await.context("the HTTP listener failed")
+    let served = http::serve(listener, router, limits, context.shutdown).await;
+    if let Some(writing) = writing {
+        writing.close(context.config.submissions.delivery_timeout).await;
+    }
+    served.context("the HTTP listener failed")
 }
 
 /// Waits for the database; a schema that this build does not know ends the start.

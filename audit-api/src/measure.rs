@@ -15,6 +15,9 @@ pub fn describe() {
     describe_gauge!("audit_api_streams_active", "Open streams.");
     describe_counter!("audit_api_streams_total", "Streams that have ended, by reason.");
     describe_counter!("audit_api_stream_rows_total", "Events sent in streams.");
+    describe_counter!("audit_api_submissions_total", "Requests with events, by outcome.");
+    describe_counter!("audit_api_submitted_events_total", "Events in them that Kafka has, or had before.");
+    describe_counter!("audit_api_redrives_total", "Dead letters sent again, by outcome.");
     describe_gauge!("audit_db_connections", "Connections of the pool, by state.");
     describe_gauge!("audit_db_connection_waiters", "Requests that wait for a connection.");
 }

@@ -21,7 +21,7 @@ use crate::{endpoints, respond::ProblemDocument, state::Api};
 #[openapi(
     info(
         title = "Audit trail",
-        description = "An immutable history of events: query it, replay it, follow it.\n\nErrors are `application/problem+json` (RFC 9457) with a type from a closed list. Every answer carries `X-Request-Id`. Unknown parameters are refused.",
+        description = "An immutable history of events: add to it, query it, replay it, follow it.\n\nErrors are `application/problem+json` (RFC 9457) with a type from a closed list. Every answer carries `X-Request-Id`. Unknown parameters are refused.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(endpoints::live, endpoints::ready, endpoints::metrics),
@@ -73,6 +73,98 @@ pub struct EventDocument {
     /// Its place in the store: opaque; `after` and `Last-Event-ID` take it.
     #[schema(example = "1:42")]
     position: String,
+}
+
+/// An event to add: the canonical envelope.
+#[derive(ToSchema)]
+#[schema(as = NewEvent, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct NewEventDocument {
+    /// Yours, a UUID with hyphens; it may be left out only with an `Idempotency-Key`.
+    #[schema(required = false, nullable = false)]
+    event_id: Option<uuid::Uuid>,
+    /// What happened.
+    #[schema(example = "OrderPlaced", min_length = 1, max_length = 255)]
+    event_type: String,
+    /// The aggregate's id: what it happened to.
+    #[schema(example = "order-1", min_length = 1, max_length = 255)]
+    aggregate_id: String,
+    /// The aggregate's kind.
+    #[schema(example = "Order", min_length = 1, max_length = 255)]
+    aggregate_type: String,
+    /// When it happened (RFC 3339); at most 24 hours ahead.
+    #[schema(format = DateTime, example = "2025-11-20T12:00:00.123456Z")]
+    timestamp: String,
+    /// Your count per aggregate, from 1; 0 = unversioned.
+    #[schema(minimum = 0)]
+    version: i32,
+    /// What you have to say of it.
+    #[schema(value_type = Object)]
+    payload: (),
+    /// Scalars, kept as text: `correlationId`, `causationId`, `userId`, `source`, `organizationId` and more.
+    metadata: std::collections::HashMap<String, String>,
+}
+
+/// Events that were taken, in the order in which they came.
+#[derive(ToSchema)]
+#[schema(as = Submitted)]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct SubmittedDocument {
+    data: Vec<SubmittedEventDocument>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = SubmittedEvent, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+struct SubmittedEventDocument {
+    event_id: uuid::Uuid,
+    /// Where it is stored, when that was waited for.
+    #[schema(required = false, nullable = false, example = "1:42")]
+    position: Option<String>,
+}
+
+/// A dead letter that was sent again.
+#[derive(ToSchema)]
+#[schema(as = Redriven, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct RedrivenDocument {
+    /// The dead letter.
+    #[schema(example = "1:42")]
+    id: String,
+    /// This redrive.
+    redrive_id: uuid::Uuid,
+    /// Where it stands now.
+    topic: String,
+    partition: i32,
+    offset: i64,
+}
+
+/// One time that a dead letter was sent again.
+#[derive(ToSchema)]
+#[schema(as = Redrive, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+struct RedriveDocument {
+    redrive_id: uuid::Uuid,
+    #[schema(format = DateTime)]
+    requested_at: String,
+    /// The subject of the token.
+    requested_by: String,
+    outcome: RedriveOutcomeWord,
+    topic: String,
+    #[schema(required = false, nullable = false)]
+    partition: Option<i32>,
+    #[schema(required = false, nullable = false)]
+    offset: Option<i64>,
+}
+
+/// `unknown`: the process ended before Kafka answered, so it may have been produced.
+#[derive(ToSchema)]
+#[schema(as = RedriveOutcome, rename_all = "lowercase")]
+#[expect(dead_code, reason = "the words of the OpenAPI document")]
+enum RedriveOutcomeWord {
+    Produced,
+    Failed,
+    Unknown,
 }
 
 /// Where a list stands.
@@ -191,6 +283,9 @@ pub struct DeadLetterDocument {
     /// The original record, bytes as base64; only for one dead letter, and only for roles that see payloads.
     #[schema(required = false, nullable = false)]
     record: Option<OriginalRecordDocument>,
+    /// The times that it was sent again, newest first; only for one dead letter.
+    #[schema(required = false, nullable = false)]
+    redrives: Option<Vec<RedriveDocument>>,
 }
 
 #[derive(ToSchema)]
@@ -273,7 +368,8 @@ impl Modify for Problems {
             response.or_insert_with(|| RefOr::T(problem(kind.status())));
         }
         for (path, item) in &mut document.paths.paths {
-            if let Some(operation) = &mut item.get {
+            let methods = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+            for operation in methods.into_iter().flatten() {
                 complete(path, operation);
             }
         }
@@ -323,6 +419,9 @@ fn complete(path: &str, operation: &mut Operation) {
     }
     if path.starts_with("/v1/aggregates/") {
         statuses.push(409);
+    }
+    if operation.request_body.is_some() {
+        statuses.extend([408, 409, 415]);
     }
     for status in statuses {
         let response = operation.responses.responses.entry(status.to_string());

@@ -7,12 +7,14 @@ use shared::{clock::Clock, timestamp::Timestamp};
 use store::Reader;
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{auth::Authenticator, head::HeadWatcher};
+use crate::{auth::Authenticator, head::HeadWatcher, redrive::Redriver, respond::Problem, writing::Writing};
 
 /// The state of the API; handlers hold it as `State<Arc<Api>>`.
 pub struct Api {
     /// The database.
     pub reader: Reader,
+    /// What takes events and sends dead letters again; `None` = this API only reads.
+    pub writing: Option<Writing>,
     /// Who may ask.
     pub authenticator: Authenticator,
     /// The append head, for all followers.
@@ -31,6 +33,7 @@ impl Api {
     /// Puts the parts together; the watcher starts with the first follower.
     pub fn new(
         reader: Reader,
+        writing: Option<Writing>,
         authenticator: Authenticator,
         settings: ApiSettings,
         clock: Arc<dyn Clock>,
@@ -38,7 +41,12 @@ impl Api {
     ) -> Arc<Self> {
         let head = HeadWatcher::start(reader.clone(), settings.tail_poll);
         let streams = Arc::new(Semaphore::new(settings.max_streams));
-        Arc::new(Self { reader, authenticator, head, clock, settings, streams, shutdown })
+        Arc::new(Self { reader, writing, authenticator, head, clock, settings, streams, shutdown })
+    }
+
+    /// What sends dead letters again; a problem when this API only reads.
+    pub fn redriver(&self) -> Result<&Redriver, Problem> {
+        self.writing.as_ref().map(|writing| &writing.redriver).ok_or_else(Problem::only_reads)
     }
 
     /// When a stream of a token that expires then must have ended: at the expiry itself, or soon after it when the

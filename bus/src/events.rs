@@ -11,6 +11,7 @@ use shared::{
     timestamp::Timestamp,
 };
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 use crate::{
     Outgoing,
@@ -37,6 +38,7 @@ pub struct EventRules {
 /// An event that the ingestor will take, ready to be framed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
+    event_id: Uuid,
     key: Bytes,
     datum: Vec<u8>,
 }
@@ -68,12 +70,17 @@ impl EventRules {
             topic_organization: &self.topic_organization,
             protected: ProtectedMarker::Refused,
         };
-        envelope::accept(envelope, &acceptance)?;
-        Ok(EventRecord { key, datum })
+        let event = envelope::accept(envelope, &acceptance)?;
+        Ok(EventRecord { event_id: event.event_id, key, datum })
     }
 }
 
 impl EventRecord {
+    /// The event's id.
+    pub fn event_id(&self) -> Uuid {
+        self.event_id
+    }
+
     /// The record for a topic, its schema named by this id; headers, partition and time are the caller's to add.
     pub fn into_outgoing(self, topic: &str, schema_id: u32) -> Outgoing {
         Outgoing {

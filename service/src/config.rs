@@ -12,6 +12,7 @@ mod lists;
 mod projector;
 mod registry;
 mod source;
+mod submissions;
 mod telemetry;
 
 use serde::Deserialize;
@@ -26,6 +27,7 @@ pub use kafka::KafkaSettings;
 pub use projector::ProjectorSettings;
 pub use registry::RegistrySettings;
 pub use source::{Loaded, config_file, load, load_from};
+pub use submissions::SubmissionSettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
 
 /// Everything that can be configured; every section has defaults.
@@ -48,6 +50,8 @@ pub struct AuditConfig {
     pub api: ApiSettings,
     /// `[projector]`: the projections.
     pub projector: ProjectorSettings,
+    /// `[submissions]`: events that come in by HTTP.
+    pub submissions: SubmissionSettings,
     /// `[auth]`: which tokens the API accepts.
     pub auth: AuthSettings,
     /// `[telemetry]`: logs, traces, metrics and health.
@@ -106,6 +110,7 @@ impl AuditConfig {
         self.dead_letters.validate()?;
         self.api.validate()?;
         self.projector.validate()?;
+        self.submissions.validate(&self.api, &self.dead_letters)?;
         self.auth.validate()?;
         self.telemetry.validate()
     }

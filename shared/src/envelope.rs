@@ -5,7 +5,7 @@ mod metadata;
 
 use std::collections::BTreeMap;
 
-pub use canonical_json::from_canonical_json;
+pub use canonical_json::{from_canonical_json, from_canonical_json_with_id};
 use uuid::Uuid;
 
 use crate::event::{Event, Promoted};

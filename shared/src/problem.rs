@@ -26,6 +26,10 @@ pub enum ProblemType {
     RequestTimeout,
     /// Aggregates of several organisations have this type and id.
     AmbiguousAggregate,
+    /// A request with the same `Idempotency-Key` is still worked on.
+    RequestInProgress,
+    /// An event of this id, with other content, is stored already.
+    EventIdConflict,
     /// The body is over the limit.
     PayloadTooLarge,
     /// The request's address is over the limit.
@@ -34,6 +38,12 @@ pub enum ProblemType {
     UnsupportedMediaType,
     /// The query would read too much; the detail names the remedy.
     QueryTooBroad,
+    /// Events in the body break rules; none was taken.
+    InvalidEvents,
+    /// The `Idempotency-Key` was used with another body.
+    IdempotencyKeyReused,
+    /// The original record was too large to be kept, so it cannot be sent again.
+    RecordNotKept,
     /// The caller's rate limit.
     TooManyRequests,
     /// The request's headers are over the limit.
@@ -48,7 +58,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every problem, by status.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::InvalidCursor,
         Self::CursorMismatch,
@@ -59,10 +69,15 @@ impl ProblemType {
         Self::NotAcceptable,
         Self::RequestTimeout,
         Self::AmbiguousAggregate,
+        Self::RequestInProgress,
+        Self::EventIdConflict,
         Self::PayloadTooLarge,
         Self::UriTooLong,
         Self::UnsupportedMediaType,
         Self::QueryTooBroad,
+        Self::InvalidEvents,
+        Self::IdempotencyKeyReused,
+        Self::RecordNotKept,
         Self::TooManyRequests,
         Self::RequestHeaderFieldsTooLarge,
         Self::Internal,
@@ -84,10 +99,17 @@ impl ProblemType {
             Self::AmbiguousAggregate => {
                 ("ambiguous-aggregate", "Several organisations have this aggregate", 409)
             }
+            Self::RequestInProgress => ("request-in-progress", "The same request is still worked on", 409),
+            Self::EventIdConflict => ("event-id-conflict", "Another event has this id", 409),
             Self::PayloadTooLarge => ("payload-too-large", "The body is too large", 413),
             Self::UriTooLong => ("uri-too-long", "The address is too long", 414),
             Self::UnsupportedMediaType => ("unsupported-media-type", "Unsupported media type", 415),
             Self::QueryTooBroad => ("query-too-broad", "The query is too broad", 422),
+            Self::InvalidEvents => ("invalid-events", "Events break rules; none was taken", 422),
+            Self::IdempotencyKeyReused => {
+                ("idempotency-key-reused", "The Idempotency-Key belongs to another body", 422)
+            }
+            Self::RecordNotKept => ("record-not-kept", "The original record was not kept", 422),
             Self::TooManyRequests => ("too-many-requests", "Too many requests", 429),
             Self::RequestHeaderFieldsTooLarge => {
                 ("request-header-fields-too-large", "The request's headers are too large", 431)

@@ -6,6 +6,7 @@
 //! - [`indexes`] knows the two sets of indexes, and changes one into the other beside writers and readers.
 //! - [`verify`] recomputes the account and every root from the rows.
 
+pub mod api_writer;
 pub mod append;
 pub mod batch;
 mod bootstrap;
@@ -19,13 +20,16 @@ pub mod logs;
 pub mod migrate;
 pub mod projections;
 pub mod reader;
+pub mod redrives;
 pub mod row;
 pub mod schema;
 pub mod schemas;
 mod sql_types;
+pub mod submissions;
 pub mod url;
 pub mod verify;
 
+pub use api_writer::ApiWriter;
 pub use append::{AppendError, Appended, AppendedSpan, Writer};
 pub use batch::{Batch, Candidate, Entry, InvalidBatch, RawRecord, Rejected, Span, Stage};
 pub use connect::connect;
@@ -33,7 +37,8 @@ pub use error::StoreError;
 pub use logs::{LastRecord, Log};
 pub use reader::{
     AggregateKey, Ahead, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity,
-    Page, PageRequest, Reader, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
+    Page, PageRequest, ProducedRecord, Reader, RecordAddress, RecordFate, RecordState, RecordedChunk,
+    RecordedCursor, Whereabouts,
 };
 pub use row::{EventRow, WholeRow};
 pub use tokio_postgres::Client;

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V3__partitions", include_str!("../../migrations/V3__partitions.sql")),
     ("V4__access", include_str!("../../migrations/V4__access.sql")),
     ("V5__projections", include_str!("../../migrations/V5__projections.sql")),
+    ("V6__submissions", include_str!("../../migrations/V6__submissions.sql")),
 ];
 
 /// Where refinery keeps what it has applied, in schema `audit`.

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 const SERVICE_ROLES: [&str; 5] =
     ["audit_ingestor", "audit_api", "audit_projector", "audit_retention", "audit_operator"];
 /// Every table that holds evidence, and a leaf and a level between for each partitioned one.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "audit.events",
     "audit.events_2025_11",
     "audit.events_2025_11_standard",
@@ -21,6 +21,7 @@ const TABLES: [&str; 10] = [
     "audit.dispositions",
     "audit.dead_letters",
     "audit.writer_schemas",
+    "audit.redrives",
 ];
 
 async fn filled() -> TestDatabase {
@@ -42,7 +43,7 @@ async fn fingerprint(client: &Client) -> String {
     let sql = "select md5(string_agg(line, '|' order by line)) from (
         select e::text as line from audit.events e union all select i::text from audit.event_ids i
         union all select a::text from audit.appends a union all select d::text from audit.dispositions d
-        union all select w::text from audit.dead_letters w union all select l::text from audit.logs l
+        union all select w::text from audit.dead_letters w union all select r::text from audit.redrives r union all select l::text from audit.logs l
         union all select h::text from audit.append_head h
         union all select c.relname || ' ' || coalesce(c.relacl::text, '') from pg_class c
             where c.relnamespace = 'audit'::regnamespace) everything";
@@ -253,4 +254,34 @@ async fn only_the_publication_of_a_dead_letter_changes_and_only_once() {
     ] {
         assert_refused(&ingestor, "audit_ingestor", sql).await;
     }
+}
+
+#[tokio::test]
+async fn only_the_api_writes_its_own_tables_and_no_more_of_them_than_it_needs() {
+    let database = filled().await;
+    let api = database.client("audit_api").await;
+    api.batch_execute("set default_transaction_read_only = off").await.unwrap();
+    let redrive = "insert into audit.redrives (redrive_id, log_id, \"offset\", step, requested_by, to_topic) \
+                   select gen_random_uuid(), log_id, \"offset\", 'requested', 'olga', 't' from audit.dead_letters";
+    let submission = "insert into audit.submissions (attempt_until, caller, body_digest, idempotency_key, event_ids) \
+                      values (now(), sha256('a'), sha256('b'), 'k', array[gen_random_uuid()])";
+    api.batch_execute(&format!("{redrive}; {submission}")).await.unwrap();
+    for sql in [
+        "update audit.redrives set requested_by = 'somebody else'",
+        "delete from audit.redrives",
+        "update audit.submissions set event_ids = array[gen_random_uuid()]",
+        "update audit.submissions set body_digest = sha256('c')",
+        "truncate audit.submissions",
+    ] {
+        assert_refused(&api, "audit_api", sql).await;
+    }
+    for role in ["audit_ingestor", "audit_operator", "audit_retention"] {
+        let client = database.client(role).await;
+        for sql in [redrive, submission, "update audit.submissions set attempt_until = now()"] {
+            assert_refused(&client, role, sql).await;
+        }
+    }
+    let superuser = database.superuser_client().await;
+    assert_refused(&superuser, "superuser", "delete from audit.redrives").await;
+    assert_refused(&superuser, "superuser", "update audit.redrives set to_topic = 'x'").await;
 }

@@ -53,7 +53,7 @@ pub(crate) fn ingestor(
 /// The HTTP API, stored in the stack at `program`.
 pub(crate) fn api(stack: &Stack, program: PathBuf, settings: &Settings, ports: &Ports) -> Result<Launch> {
     let mut env = settings.variables_of(|section, key| {
-        matches!((section, key), ("database", "api_url") | ("auth" | "api" | "kafka", _))
+        matches!((section, key), ("database", "api_url") | ("auth" | "api" | "kafka" | "registry", _))
     });
     env.push(telemetry(ports["apiMetrics"]));
     service(stack, "audit-api", program, env, Probe::Http { port: ports["api"], path: "/health/ready" })

@@ -58,8 +58,8 @@ pub enum Forbidden {
     /// No role for this.
     #[error("none of your roles allows this: it needs {0}")]
     Role(&'static str),
-    /// An organisation's administrator whose token does not say which organisation.
-    #[error("your token names no organisation: audit:org-admin needs one")]
+    /// An organisation's administrator or producer whose token does not say which organisation.
+    #[error("your token names no organisation: audit:org-admin and audit:producer need one")]
     NoOrganization,
     /// A filter that names an organisation that the caller does not belong to.
     #[error("organizationId names an organisation that is not yours: leave it out, or give your own")]
@@ -73,6 +73,15 @@ pub struct LedgerAccess {
     pub all_records: bool,
     /// Whose payloads are visible; `None` = nobody's.
     pub payloads: Option<Scope>,
+}
+
+/// For whom a caller may write events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writes {
+    /// For every organisation, and none; events that name none get this one.
+    Anywhere(Option<String>),
+    /// For its own only.
+    Own(String),
 }
 
 impl LedgerAccess {
@@ -93,6 +102,25 @@ impl Caller {
             return Ok(Scope::Organization(organization));
         }
         Err(Forbidden::Role("audit:admin, audit:auditor or audit:org-admin"))
+    }
+
+    /// For whom this caller may write events.
+    pub fn writes(&self) -> Result<Writes, Forbidden> {
+        if self.roles.admin {
+            return Ok(Writes::Anywhere(self.organization.clone()));
+        }
+        if self.roles.producer {
+            return self.organization.clone().map(Writes::Own).ok_or(Forbidden::NoOrganization);
+        }
+        Err(Forbidden::Role("audit:admin or audit:producer"))
+    }
+
+    /// Whether this caller may send dead letters again.
+    pub fn redrives(&self) -> Result<(), Forbidden> {
+        if self.roles.admin || self.roles.operator {
+            return Ok(());
+        }
+        Err(Forbidden::Role("audit:admin or audit:operator"))
     }
 
     /// What this caller may know of single records.
@@ -149,6 +177,18 @@ mod tests {
         assert_eq!(caller(&["audit:org-admin"], None).events(), Err(Forbidden::NoOrganization));
         assert!(caller(&["audit:producer"], Some("acme")).ledger().is_err());
         assert_eq!(caller(&["audit:org-admin"], None).ledger(), Err(Forbidden::NoOrganization));
+    }
+
+    #[test]
+    fn producers_write_for_their_own_organisation_and_administrators_for_all() {
+        let own = Ok(Writes::Own("acme".to_owned()));
+        assert_eq!(caller(&["audit:producer"], Some("acme")).writes(), own);
+        assert_eq!(caller(&["audit:producer", "audit:auditor"], Some("acme")).writes(), own);
+        assert_eq!(caller(&["audit:producer"], None).writes(), Err(Forbidden::NoOrganization));
+        assert_eq!(caller(&["audit:admin"], None).writes(), Ok(Writes::Anywhere(None)));
+        for role in ["audit:auditor", "audit:org-admin", "audit:operator"] {
+            assert!(matches!(caller(&[role], Some("acme")).writes(), Err(Forbidden::Role(_))), "{role}");
+        }
     }
 
     #[test]

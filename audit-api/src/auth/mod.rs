@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use service::config::{Algorithm as Configured, AuthSettings, ConfigError};
 use shared::clock::Clock;
 
-pub use caller::{Caller, Forbidden, LedgerAccess, Roles};
+pub use caller::{Caller, Forbidden, LedgerAccess, Roles, Writes};
 pub use jwks::Jwks;
 
 /// Why there is no [`Caller`].

@@ -25,7 +25,7 @@ use crate::state::Api;
 /// Every route that needs a token: `/v1`, and the older services' addresses.
 pub fn v1() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
-        .routes(routes!(events::list::list))
+        .routes(routes!(events::list::list, events::submit::submit))
         .routes(routes!(events::find::find))
         .routes(routes!(aggregates::history::history))
         .routes(routes!(aggregates::replay::replay))
@@ -34,5 +34,6 @@ pub fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(ledger::record))
         .routes(routes!(dead_letters::list::list))
         .routes(routes!(dead_letters::find::find))
+        .routes(routes!(dead_letters::redrive::redrive))
         .merge(older::routes())
 }

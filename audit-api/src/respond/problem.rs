@@ -19,7 +19,7 @@ use crate::auth::{AuthError, Forbidden};
 pub struct Problem {
     members: Box<Members>,
     /// Seconds after which another try makes sense.
-    retry_after: Option<&'static str>,
+    retry_after: Option<u64>,
     challenge: Option<&'static str>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct ProblemPart {
 }
 
 /// How long a caller should wait before another try, in seconds.
-const RETRY_AFTER: &str = "1";
+const RETRY_AFTER: u64 = 1;
 
 impl Problem {
     /// A problem of this type.
@@ -122,9 +122,31 @@ impl Problem {
         Self::new(ProblemType::NotFound, format!("no {what} that you may see"))
     }
 
+    /// Several parts of the body are wrong: a JSON Pointer into it, and what is wrong there.
+    pub fn in_body(
+        kind: ProblemType,
+        detail: impl Into<String>,
+        parts: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut members = Members::new(kind, detail);
+        let part = |(pointer, detail)| ProblemError { parameter: None, pointer: Some(pointer), detail };
+        members.errors = parts.into_iter().map(part).collect();
+        Self::of(members)
+    }
+
+    /// The same, with the seconds after which another try makes sense.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     /// Something that this depends on is away.
     pub fn unavailable(detail: &str) -> Self {
         Self::new(ProblemType::Unavailable, detail)
+    }
+
+    /// Somebody would write, and this API was not given what that needs.
+    pub fn only_reads() -> Self {
+        Self::unavailable("this API only reads: it has no kafka.bootstrap_servers or no registry.url")
     }
 
     /// A defect here; the log has the cause under the request's id.
@@ -163,7 +185,7 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(challenge) = self.challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -1,4 +1,5 @@
-//! The API over real HTTP and a real PostgreSQL, filled through `store::Writer`; no Kafka needed.
+//! The API over real HTTP and a real PostgreSQL, filled through `store::Writer`; Kafka and the registry
+//! only where events come in.
 
 mod aggregates;
 mod auth;
@@ -12,8 +13,12 @@ mod older;
 mod openapi;
 mod process;
 mod protocol;
+mod redrive;
 mod resume;
 mod scope;
 mod server;
 mod sse;
 mod streams;
+mod submit;
+mod submit_once;
+mod submit_wait;

@@ -80,7 +80,9 @@ async fn a_body_that_never_comes_does_not_hold_the_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sizes_are_bounded_and_refusals_are_problems() {
-    let server = Server::start().await;
+    const LARGEST_BODY: usize = 1024 * 1024;
+    let api = ApiSettings { max_body_bytes: LARGEST_BODY, ..Options::default().api };
+    let server = Server::with(Options { api, ..Options::default() }).await;
     let long = "x".repeat(20_000);
     let get = |path: &str| server.client.get(server.url(path)).bearer_auth(Token::admin().sign());
     let answer = get(&format!("/v1/events?userId={long}")).send().await.expect("an answer");
@@ -90,7 +92,7 @@ async fn sizes_are_bounded_and_refusals_are_problems() {
         problem(answer, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).await,
         "request-header-fields-too-large"
     );
-    let answer = get("/v1/events").body(vec![b'x'; 1024 * 1024 + 1]).send().await.expect("an answer");
+    let answer = get("/v1/events").body(vec![b'x'; LARGEST_BODY + 1]).send().await.expect("an answer");
     assert_eq!(problem(answer, StatusCode::PAYLOAD_TOO_LARGE).await, "payload-too-large");
 }
 
@@ -101,7 +103,7 @@ async fn unknown_paths_and_methods_are_problems() {
         let answer = server.get(path).await;
         assert_eq!(problem(answer, StatusCode::NOT_FOUND).await, "not-found", "{path}");
     }
-    for method in [Method::POST, Method::DELETE, Method::PUT, Method::from_bytes(b"BREW").expect("a method")]
+    for method in [Method::PATCH, Method::DELETE, Method::PUT, Method::from_bytes(b"BREW").expect("a method")]
     {
         let answer = server
             .client

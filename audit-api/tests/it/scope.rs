@@ -8,7 +8,7 @@ use test_support::{Token, canonical_event};
 
 use crate::{
     feeder::Record,
-    openapi::{Operation, operations},
+    openapi::{Operation, reads},
     server::{Server, encode},
 };
 
@@ -111,7 +111,7 @@ async fn no_operation_shows_another_organisations_events() {
     ];
     let values = values(&event_id);
     let mut shown_to_admin = 0;
-    for operation in operations().iter().filter(|operation| operation.needs_a_token()) {
+    for operation in reads().iter().filter(|operation| operation.needs_a_token()) {
         let produced: Vec<String> = operation.definition["responses"]["200"]["content"]
             .as_object()
             .expect("content")

@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use audit_api::{auth::Authenticator, router, state::Api};
+use audit_api::{auth::Authenticator, router, state::Api, writing::Writing};
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use serde_json::Value;
 use service::{
     Health, Shutdown,
-    config::{ApiSettings, AuthSettings},
+    config::{ApiSettings, AuditConfig, AuthSettings},
     http,
     metrics::Metrics,
 };
@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) auth: AuthSettings,
     /// Another address of the database: a proxy's.
     pub(crate) database: Option<String>,
+    /// How events are taken; `None` = this API only reads.
+    pub(crate) writing: Option<AuditConfig>,
 }
 
 impl Default for Options {
@@ -35,7 +37,12 @@ impl Default for Options {
             audience: Some(token::AUDIENCE.to_owned()),
             ..AuthSettings::default()
         };
-        Self { api: ApiSettings { pool_size: 4, ..ApiSettings::default() }, auth, database: None }
+        Self {
+            api: ApiSettings { pool_size: 4, ..ApiSettings::default() },
+            auth,
+            database: None,
+            writing: None,
+        }
     }
 }
 
@@ -58,14 +65,19 @@ impl Server {
 
     pub(crate) async fn on(database: TestDatabase, options: Options) -> Self {
         let url = options.database.unwrap_or_else(|| database.url_for(Role::Api));
-        let reader = Reader::connect(&store::DatabaseUrl::new(url), options.api.pool_size, "test-api")
-            .await
-            .expect("the database takes the API's role");
+        let reader =
+            Reader::connect(&store::DatabaseUrl::new(url.clone()), options.api.pool_size, "test-api")
+                .await
+                .expect("the database takes the API's role");
         let clock = Arc::new(SystemClock);
         let authenticator = Authenticator::new(&options.auth, clock.clone()).expect("complete settings");
         if let Some(jwks) = authenticator.jwks() {
             jwks.refresh().await;
         }
+        let writing = options.writing.and_then(|config| {
+            let url = store::DatabaseUrl::new(url.clone());
+            Writing::new(&config, &url, clock.clone()).expect("complete settings")
+        });
         let shutdown = Shutdown::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -73,7 +85,7 @@ impl Server {
             max_connections: options.api.max_connections,
             header_timeout: options.api.header_timeout,
         };
-        let api = Api::new(reader, authenticator, options.api, clock, shutdown.clone());
+        let api = Api::new(reader, writing, authenticator, options.api, clock, shutdown.clone());
         let metrics = Metrics::detached().expect("constant buckets");
         let router = router::router(api, Health::new(), metrics);
         tokio::spawn(http::serve(listener, router, limits, shutdown.clone()));
@@ -101,6 +113,23 @@ impl Server {
 
     pub(crate) async fn get_as(&self, path: &str, token: &Token) -> Response {
         self.request(path, token).send().await.expect("an answer")
+    }
+
+    /// Sends events; headers as pairs.
+    pub(crate) async fn post(
+        &self,
+        token: &Token,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Response {
+        let mut request = self.client.post(self.url("/v1/events")).header("authorization", token.bearer());
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(body).send().await.expect("an answer")
     }
 
     /// A JSON answer of status 200 for an administrator.

@@ -56,7 +56,7 @@ impl Default for ApiSettings {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
-            max_body_bytes: 1024 * 1024,
+            max_body_bytes: 8 * 1024 * 1024,
             heartbeat: Duration::from_secs(15),
             tail_poll: Duration::from_millis(100),
             slow_client_timeout: Duration::from_mins(1),

@@ -66,7 +66,7 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("AUDIT_{}", key.replace('.', "__").to_uppercase())
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "database",
     "kafka",
     "registry",
@@ -75,6 +75,7 @@ const SECTIONS: [&str; 10] = [
     "retention",
     "api",
     "projector",
+    "submissions",
     "auth",
     "telemetry",
 ];

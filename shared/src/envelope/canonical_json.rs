@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::{Envelope, invalid, metadata};
 use crate::json::push_reference;
@@ -19,6 +20,15 @@ use crate::timestamp::Timestamp;
 /// or repeated one, or a value of another type is refused with [`Reason::EnvelopeInvalid`] and the key's pointer;
 /// text that is no JSON object with [`Reason::Undecodable`].
 pub fn from_canonical_json(line: &str) -> Result<Envelope, Refusal> {
+    read(line, None)
+}
+
+/// As [`from_canonical_json`], but an event that names no id (absent or null) gets this one.
+pub fn from_canonical_json_with_id(line: &str, id_if_absent: Uuid) -> Result<Envelope, Refusal> {
+    read(line, Some(id_if_absent))
+}
+
+fn read(line: &str, id_if_absent: Option<Uuid>) -> Result<Envelope, Refusal> {
     // serde's own message may quote the event.
     let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| {
         let detail = format!("not a JSON object (line {}, column {})", error.line(), error.column());
@@ -29,8 +39,13 @@ pub fn from_canonical_json(line: &str) -> Result<Envelope, Refusal> {
     }
     let get =
         |name: &str| fields.known.get(name).copied().ok_or_else(|| invalid(format!("/{name}"), "is missing"));
+    let names_an_id = fields.known.get("eventId").is_some_and(|value| value.get() != "null");
+    let event_id = match id_if_absent.filter(|_| !names_an_id) {
+        Some(id) => id.hyphenated().to_string(),
+        None => string("eventId", get("eventId")?)?,
+    };
     Ok(Envelope {
-        event_id: string("eventId", get("eventId")?)?,
+        event_id,
         event_type: string("eventType", get("eventType")?)?,
         aggregate_type: string("aggregateType", get("aggregateType")?)?,
         aggregate_id: string("aggregateId", get("aggregateId")?)?,

@@ -13,11 +13,12 @@ mod place;
 mod pool_use;
 mod projected;
 mod recorded;
-mod session;
+pub(crate) mod session;
 mod slices;
 mod statement;
 mod types;
 mod walk;
+mod whereabouts;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use crate::connect;
 use crate::dead_letters::DeadLetterRow;
 use crate::error::StoreError;
 use crate::indexes::{LastSeen, UsableIndexes};
+use crate::redrives::{self, Redrive};
 use crate::row::{EventRow, WholeRow};
 use crate::sql_types::Micros;
 use crate::url::DatabaseUrl;
@@ -50,10 +52,12 @@ pub use types::{
     AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,
     PageRequest, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
 };
+pub use whereabouts::{ProducedRecord, Whereabouts};
 
 const FIND_EVENT: &str = include_str!("../../sql/find_event.sql");
 const HEAD: &str = include_str!("../../sql/head.sql");
 const LOCATE: &str = include_str!("../../sql/locate.sql");
+const REDRIVES_OF: &str = include_str!("../../sql/redrives_of.sql");
 
 /// A pool of connections for reading; cheap to clone.
 ///
@@ -278,6 +282,29 @@ impl Reader {
         position: Position,
     ) -> Result<Option<DeadLetterRow>, StoreError> {
         letters::one(&self.pool, scope, position).await
+    }
+
+    /// The newest redrives of a dead letter, at most 100; none for a scope of one organisation.
+    pub async fn redrives(&self, scope: &Scope, dead_letter: Position) -> Result<Vec<Redrive>, StoreError> {
+        if scope.organization().is_some() {
+            return Ok(Vec::new());
+        }
+        let mut statement = Statement::new(REDRIVES_OF);
+        statement.bind(dead_letter.log_id);
+        statement.bind(dead_letter.offset);
+        let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
+        rows.iter().map(redrives::read).collect()
+    }
+
+    /// What became of these records of a topic, in their order. It tells nothing of any event but whether and where it
+    /// is stored, so it has no scope: only who produced a record knows its partition, offset and event id together.
+    pub async fn whereabouts(
+        &self,
+        cluster: &str,
+        topic: &str,
+        records: &[ProducedRecord],
+    ) -> Result<Vec<Whereabouts>, StoreError> {
+        whereabouts::whereabouts(&self.pool, cluster, topic, records).await
     }
 }
 

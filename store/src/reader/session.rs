@@ -65,7 +65,7 @@ impl Connect for OurConnect {
     }
 }
 
-pub(super) fn pool(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
+pub(crate) fn pool(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     Pool::builder(Manager::from_connect(config, OurConnect, recycling))
         .max_size(max_connections)

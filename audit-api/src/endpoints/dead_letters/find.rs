@@ -17,7 +17,7 @@ use crate::{
 
 /// One dead letter
 ///
-/// With the original record's bytes, unless your role shows no payloads.
+/// With the original record's bytes, unless your role shows no payloads, and with its redrives.
 #[utoipa::path(
     get, path = "/v1/dead-letters/{id}", operation_id = "findDeadLetter", tag = "Dead letters",
     params(("id" = String, Path, description = "Its id, as the list and the header `audit.dead.letter.id` give it.",
@@ -33,27 +33,32 @@ pub(crate) async fn find(
     let access = caller.ledger()?;
     parameters.finish()?;
     negotiate(&headers, &[Media::Json])?;
-    let none = || Problem::not_found("dead letter of this id");
-    let position: Position = id.parse().map_err(|_| {
-        // Two numbers that are too large for a position are an id that nothing has.
-        if is_of_the_form(&id) {
-            none()
-        } else {
-            Problem::parameter("id", "is not the id of a dead letter, such as 1:42")
-        }
-    })?;
+    let position = position(&id)?;
     if !access.all_records {
         // An organisation's administrator sees no dead letter, and not whether there is one (semantics.md 12).
-        return Err(none());
+        return Err(view::none());
     }
     let row = measure::query("dead_letter", api.reader.dead_letter(&Scope::All, position)).await?;
-    let row = row.ok_or_else(none)?;
+    let row = row.ok_or_else(view::none)?;
+    let redrives = measure::query("redrives", api.reader.redrives(&Scope::All, position)).await?;
     // A record that is no event has no organisation that could be trusted: its bytes are for those who read all.
     let with_record = access.payloads == Some(Scope::All);
-    let body = serde_json::to_vec(&view::of(&row, with_record)).map_err(|_| Problem::internal())?;
+    let body = serde_json::to_vec(&view::with_redrives(&row, with_record, &redrives))
+        .map_err(|_| Problem::internal())?;
     let mut response = respond::data(Media::Json.name(), body);
     response.extensions_mut().insert(respond::page::Rows(1));
     Ok(response)
+}
+
+/// The position that an id names; two numbers that are too large for one are an id that nothing has.
+pub(super) fn position(id: &str) -> Result<Position, Problem> {
+    id.parse().map_err(|_| {
+        if is_of_the_form(id) {
+            view::none()
+        } else {
+            Problem::parameter("id", "is not the id of a dead letter, such as 1:42")
+        }
+    })
 }
 
 fn is_of_the_form(id: &str) -> bool {

@@ -2,4 +2,5 @@
 
 pub(super) mod find;
 pub(super) mod list;
+pub(super) mod redrive;
 mod view;

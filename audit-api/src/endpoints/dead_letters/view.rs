@@ -4,8 +4,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::Serialize;
 use shared::timestamp::Timestamp;
-use store::dead_letters::DeadLetterRow;
+use store::{
+    dead_letters::DeadLetterRow,
+    redrives::{Redrive, RedriveOutcome},
+};
 use uuid::Uuid;
+
+use crate::respond::Problem;
 
 /// The answer's JSON; bytes as base64.
 #[derive(Serialize)]
@@ -27,6 +32,23 @@ pub(super) struct DeadLetterView<'a> {
     published_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<RecordView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrives: Option<Vec<RedriveView<'a>>>,
+}
+
+/// One time that it was sent again.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RedriveView<'a> {
+    redrive_id: Uuid,
+    requested_at: Timestamp,
+    requested_by: &'a str,
+    outcome: &'static str,
+    topic: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<i64>,
 }
 
 /// The original record.
@@ -72,7 +94,40 @@ pub(super) fn of(row: &DeadLetterRow, with_record: bool) -> DeadLetterView<'_> {
                 .collect(),
             timestamp_ms: row.record.timestamp_ms,
         }),
+        redrives: None,
     }
+}
+
+/// The same with the times that it was sent again, newest first.
+pub(super) fn with_redrives<'a>(
+    row: &'a DeadLetterRow,
+    with_record: bool,
+    redrives: &'a [Redrive],
+) -> DeadLetterView<'a> {
+    DeadLetterView { redrives: Some(redrives.iter().map(redrive).collect()), ..of(row, with_record) }
+}
+
+fn redrive(redrive: &Redrive) -> RedriveView<'_> {
+    let (outcome, place) = match redrive.outcome {
+        Some(RedriveOutcome::Produced { partition, offset }) => ("produced", Some((partition, offset))),
+        Some(RedriveOutcome::Failed) => ("failed", None),
+        None => ("unknown", None),
+    };
+    let (partition, offset) = place.unzip();
+    RedriveView {
+        redrive_id: redrive.redrive_id,
+        requested_at: redrive.requested_at,
+        requested_by: &redrive.requested_by,
+        outcome,
+        topic: &redrive.topic,
+        partition,
+        offset,
+    }
+}
+
+/// No such dead letter, or none that the caller may see.
+pub(super) fn none() -> Problem {
+    Problem::not_found("dead letter of this id")
 }
 
 fn base64(bytes: Option<&Bytes>) -> Option<String> {

@@ -2,3 +2,4 @@
 
 pub(super) mod find;
 pub(super) mod list;
+pub(super) mod submit;
