@@ -56,6 +56,11 @@
 //! Features: `axum` (the default) has the middleware with route templates and peers' addresses; `tower` the middleware
 //! without them; without either, only events and the producer.
 
+// The Rust of the page about producing must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/producing.md")]
+struct ProducingPage;
+
 mod changes;
 mod event;
 #[cfg(feature = "tower")]

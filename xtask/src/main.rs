@@ -3,9 +3,11 @@
 mod account;
 mod bench_command;
 mod console;
+mod demo;
 mod detach;
 mod dist;
 mod kafka;
+mod languages;
 mod leftovers;
 mod lock;
 mod package_check;
@@ -79,7 +81,10 @@ fn main() -> ExitCode {
         Task::Down => up::down(console),
         Task::Test(options) => tests_command::run(&options, console),
         Task::Provision => {
-            servers::prepare(&mut Stack::locate(Kind::Test), &console).map(|_| ExitCode::SUCCESS)
+            let mut stack = Stack::locate(Kind::Test);
+            servers::prepare(&mut stack, &console)
+                .and_then(|_| languages::provision(&stack.dist, &console))
+                .map(|_| ExitCode::SUCCESS)
         }
         Task::Servers(options) => servers_command::run(&options, Kind::Test, console),
         Task::PackageCheck(options) => {

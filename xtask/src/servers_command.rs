@@ -10,7 +10,7 @@ use crate::lock::{self, Attempt, Lock};
 use crate::servers::{self, PORTS, SECRETS};
 use crate::stack::{Kind, Stack};
 use crate::supervisor::Supervisor;
-use crate::{bench_command, detach, dist, status};
+use crate::{bench_command, detach, dist, languages, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -95,8 +95,10 @@ pub(crate) fn start(
     let kept = servers::keep(stack, &PORTS, &SECRETS, &console)?;
     let servers = servers::start(stack, &kept, java, supervisor, &console)?;
     let mut environment = servers::environment(&servers);
-    if stack.kind == Kind::Bench {
-        environment.extend(bench_command::folders(stack, java)?);
+    match stack.kind {
+        Kind::Bench => environment.extend(bench_command::folders(stack, java)?),
+        Kind::Test => environment.extend(languages::provision(&stack.dist, &console)?),
+        Kind::Up => {}
     }
     servers::write_environment(stack, &environment)?;
     Ok(environment)

@@ -12,7 +12,7 @@ use crate::programs::{self, Profile};
 use crate::stack::{Kind, Stack};
 use crate::supervisor::Supervisor;
 use crate::tally::Tally;
-use crate::{package_check, servers, servers_command, status};
+use crate::{languages, package_check, servers, servers_command, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -74,8 +74,9 @@ fn test(
     let mut tally = Tally::default();
     let packages = package_check(options, stack, console)?;
     let succeeded = if built {
+        let environment = [environment, &languages::provision(&stack.dist, &console)?].concat();
         console.step("running the tests");
-        run_tests(options, stack, environment, supervisor, &mut tally)?
+        run_tests(options, stack, &environment, supervisor, &mut tally)?
     } else {
         false
     };

@@ -17,7 +17,7 @@ use crate::settings::{self, DATABASE, Settings};
 use crate::stack::{Stack, write_private};
 use crate::status::{self, Status};
 use crate::supervisor::Supervisor;
-use crate::{detach, dist};
+use crate::{demo, detach, dist};
 
 const SERVICES_READY_WITHIN: Duration = Duration::from_mins(1);
 
@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Start from nothing: forget all data, ports and keys of the stack (not the downloads).
     #[arg(long)]
     fresh: bool,
+    /// Also feed a sample shop: two thousand events of half an hour, with attacks among them.
+    #[arg(long)]
+    demo: bool,
     /// Be the supervisor in the background.
     #[arg(long, hide = true)]
     in_background: bool,
@@ -43,7 +46,8 @@ pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
     }
     if options.detach {
         let fresh = options.fresh.then_some("--fresh");
-        let arguments: Vec<&str> = ["up"].into_iter().chain(fresh).collect();
+        let demo = options.demo.then_some("--demo");
+        let arguments: Vec<&str> = ["up"].into_iter().chain(fresh).chain(demo).collect();
         // Here, not in the background: sudo may have to ask for a password.
         let mut stack = stack;
         servers::prepare(&mut stack, &console)?;
@@ -127,7 +131,9 @@ fn live(
     } else {
         let profile = Profile::chosen()?;
         console.step("building the programs (the first time takes minutes)");
-        programs::build(&stack.project, profile, &PROGRAMS, supervisor)?;
+        let demo = options.demo.then_some(demo::PROGRAM);
+        let programs: Vec<&str> = PROGRAMS.into_iter().chain(demo).collect();
+        programs::build(&stack.project, profile, &programs, supervisor)?;
         programs::folder(profile)?
     };
     let mut ports: Vec<_> = servers::PORTS.into_iter().chain(services::PORTS).collect();
@@ -155,6 +161,9 @@ fn live(
     let projector = programs::install(&built.join("projector"), &bin)?;
     supervisor.start(services::projector(stack, projector, &settings, &kept.ports)?)?;
     supervisor.wait_ready(SERVICES_READY_WITHIN)?;
+    if options.demo {
+        demo::feed(&built.join(demo::PROGRAM), &settings.variables(), stack, supervisor, &console)?;
+    }
 
     let status = Status { tokens: Some(trailctl.tokens(supervisor)?), ..status_of(&servers, &kept.ports) };
     write_private(&stack.dir.join("status.json"), &(serde_json::to_string_pretty(&status)? + "\n"))?;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "tests: the helpers too")]
 
+mod languages;
 mod middleware;
 mod producer;
 mod records;

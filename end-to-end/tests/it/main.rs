@@ -1,6 +1,7 @@
 //! The whole product on a private stack: what a stranger does with it, and what is done to it.
 
 mod chaos;
+mod demo;
 mod lifecycle;
 mod million;
 mod slow_commits;
