@@ -12,3 +12,4 @@ pub mod topics;
 pub use client::kafka_client_config;
 pub use events::{CanonicalSchema, EventRecord, EventRules};
 pub use producer::{Delivered, Delivery, Outgoing, ProduceError, Producer, ProducerLimits};
+pub use rdkafka::types::RDKafkaErrorCode as ErrorCode;

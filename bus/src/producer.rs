@@ -3,6 +3,7 @@
 mod delivery;
 mod error;
 mod limits;
+mod reach;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
