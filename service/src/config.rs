@@ -10,6 +10,7 @@ mod ingestor;
 mod kafka;
 mod lists;
 mod projector;
+mod rabbitmq;
 mod registry;
 mod source;
 mod submissions;
@@ -25,6 +26,7 @@ pub use dead_letters::DeadLetterSettings;
 pub use ingestor::{GapPolicy, IngestorSettings};
 pub use kafka::KafkaSettings;
 pub use projector::ProjectorSettings;
+pub use rabbitmq::{DeclarePolicy, RabbitMqSettings};
 pub use registry::RegistrySettings;
 pub use source::{Loaded, config_file, load, load_from};
 pub use submissions::SubmissionSettings;
@@ -42,6 +44,8 @@ pub struct AuditConfig {
     pub registry: RegistrySettings,
     /// `[ingestor]`: what is consumed, and how.
     pub ingestor: IngestorSettings,
+    /// `[rabbitmq]`: the broker of the older services, and what is taken from it.
+    pub rabbitmq: RabbitMqSettings,
     /// `[dead_letters]`: where refused records go.
     pub dead_letters: DeadLetterSettings,
     /// `[retention]`: how long which events are kept.
@@ -107,6 +111,7 @@ impl AuditConfig {
         self.kafka.validate()?;
         self.registry.validate()?;
         self.ingestor.validate(&self.dead_letters)?;
+        self.rabbitmq.validate()?;
         self.dead_letters.validate()?;
         self.api.validate()?;
         self.projector.validate()?;

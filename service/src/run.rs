@@ -58,6 +58,18 @@ impl Service {
         shutdown_deadline: |config| config.ingestor.shutdown_deadline,
     };
 
+    /// The RabbitMQ bridge.
+    pub const RABBITMQ_BRIDGE: Self = Self {
+        name: "audit-rabbitmq-bridge",
+        about: "Brings the messages of RabbitMQ to Kafka as events.",
+        require: |config| {
+            config.rabbitmq.url()?;
+            config.kafka.bootstrap_servers()?;
+            config.registry.url().map(|_| ())
+        },
+        shutdown_deadline: |config| config.rabbitmq.shutdown_deadline,
+    };
+
     /// The HTTP API.
     pub const AUDIT_API: Self = Self {
         name: "audit-api",

@@ -63,7 +63,11 @@ impl Telemetry {
 
 /// `RUST_LOG` when it is set and can be read, else the configured filter.
 fn filter(settings: &TelemetrySettings) -> EnvFilter {
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&settings.log_filter))
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        // The AMQP client logs each answer that a passive declaration asks for as an error; what matters the bridge says.
+        let quiet = if settings.log_filter.contains("lapin") { "" } else { "lapin=off," };
+        EnvFilter::new(format!("{quiet}{}", settings.log_filter))
+    })
 }
 
 fn lines<S>(

@@ -248,3 +248,31 @@ fn numbers_and_times_stay_within_sense() {
     refusal(from_text("[auth]\nleeway = \"1h\"\n"), "auth.leeway");
     refusal(from_text("[registry]\nurl = \"localhost:8081\"\n"), "registry.url");
 }
+
+#[test]
+fn the_older_services_variable_is_an_alias_that_the_settings_own_variable_beats() {
+    let url = |pairs: &[(&str, &str)]| {
+        from_variables(pairs).unwrap().rabbitmq.url.unwrap().expose_secret().to_owned()
+    };
+    assert_eq!(url(&[("RABBITMQ_URL", "amqp://old")]), "amqp://old");
+    let both = [("AUDIT_RABBITMQ__URL", "amqp://own"), ("RABBITMQ_URL", "amqp://old")];
+    assert_eq!(url(&both), "amqp://own");
+    assert_eq!(url(&[both[1], both[0]]), "amqp://own");
+}
+
+#[test]
+fn bindings_are_an_exchange_and_a_key_and_never_those_of_the_dead_letters() {
+    let more = from_variables(&[("AUDIT_RABBITMQ__MORE_BINDINGS", "events:#, shop:order.*")]).unwrap();
+    let bindings: Vec<_> = more.rabbitmq.all_bindings().collect();
+    assert_eq!(bindings.len(), 15);
+    assert_eq!(bindings[13..], [("events", "#"), ("shop", "order.*")]);
+    refusal(from_text("[rabbitmq]\nbindings = [\"user.*\"]\n"), "rabbitmq.bindings");
+    refusal(from_text("[rabbitmq]\nmore_bindings = [\"events:\"]\n"), "rabbitmq.more_bindings");
+    refusal(from_text("[rabbitmq]\nmore_bindings = [\"audit_dlq:#\"]\n"), "rabbitmq.more_bindings");
+    refusal(
+        from_text("[rabbitmq]\ndead_letter_queue = \"audit-service.events\"\n"),
+        "rabbitmq.dead_letter_queue",
+    );
+    refusal(from_text("[rabbitmq]\nprefetch = 0\n"), "rabbitmq.prefetch");
+    refusal(from_text("[rabbitmq]\nheartbeat = \"1ms\"\n"), "rabbitmq.heartbeat");
+}

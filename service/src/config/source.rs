@@ -42,6 +42,9 @@ pub fn load_from(
         builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
     }
     let mut warnings = Vec::new();
+    let mut variables: Vec<(String, String)> = variables.into_iter().collect();
+    // What is set later wins.
+    variables.sort_by_key(|(name, _)| alias_of(name).is_none());
     for (name, value) in variables {
         match setting_of(&name) {
             Variable::Setting(key) => {
@@ -66,11 +69,12 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("AUDIT_{}", key.replace('.', "__").to_uppercase())
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "database",
     "kafka",
     "registry",
     "ingestor",
+    "rabbitmq",
     "dead_letters",
     "retention",
     "api",
@@ -80,6 +84,13 @@ const SECTIONS: [&str; 11] = [
     "telemetry",
 ];
 
+/// The sources' own variables (contract.md, Commands); a setting's own variable wins over its alias.
+const ALIASES: [(&str, &str); 1] = [("RABBITMQ_URL", "rabbitmq.url")];
+
+fn alias_of(name: &str) -> Option<&'static str> {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, key)| *key)
+}
+
 enum Variable {
     Setting(String),
     Suspicious,
@@ -87,6 +98,9 @@ enum Variable {
 }
 
 fn setting_of(name: &str) -> Variable {
+    if let Some(key) = alias_of(name) {
+        return Variable::Setting(key.to_owned());
+    }
     let Some(rest) = name.strip_prefix("AUDIT_") else { return Variable::Other };
     let lower = rest.to_lowercase();
     if lower.contains("__") {
