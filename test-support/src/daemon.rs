@@ -3,6 +3,7 @@
 mod settings;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -46,6 +47,11 @@ impl Daemon {
     /// Starts the projector.
     pub fn projector(config: &DaemonConfig) -> Self {
         Self::start("projector", config)
+    }
+
+    /// Starts the RabbitMQ bridge.
+    pub fn rabbitmq_bridge(config: &DaemonConfig) -> Self {
+        Self::start("rabbitmq-bridge", config)
     }
 
     fn start(binary: &'static str, config: &DaemonConfig) -> Self {
@@ -105,6 +111,22 @@ impl Daemon {
     /// An address under the health listener, such as `/metrics`.
     pub fn telemetry_url(&self, path: &str) -> String {
         format!("http://{}{path}", self.telemetry)
+    }
+
+    /// What is unmet at `/health/ready`, by condition; empty when it is ready.
+    pub async fn unmet(&self) -> BTreeMap<String, String> {
+        let answer = reqwest::get(self.telemetry_url("/health/ready")).await.expect("the daemon answers");
+        let text = answer.text().await.expect("an answer");
+        let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        serde_json::from_value(answer["unmet"].clone()).expect("conditions and reasons")
+    }
+
+    /// Waits until this condition is unmet for a reason that has this in it, and gives the reason.
+    pub async fn says(&self, condition: &str, part: &str) -> String {
+        wait_until(&format!("{} says {condition}: {part}", self.binary), READY, || async {
+            self.unmet().await.remove(condition).filter(|reason| reason.contains(part))
+        })
+        .await
     }
 
     /// The sum of a metric over its labels; 0 when it is not there yet.

@@ -17,6 +17,11 @@ pub fn registry_url() -> String {
     required("AUDIT_TEST_REGISTRY")
 }
 
+/// The URL of the test RabbitMQ.
+pub fn rabbitmq_url() -> String {
+    required("AUDIT_TEST_RABBITMQ")
+}
+
 /// The test Kafka, as configuration.
 pub fn kafka_settings() -> KafkaSettings {
     KafkaSettings { bootstrap_servers: Some(kafka_bootstrap()), ..KafkaSettings::default() }

@@ -41,6 +41,17 @@ impl DaemonConfig {
             .set("ingestor", "topic_patterns", "[]")
     }
 
+    /// The test servers for a daemon that needs no database.
+    pub fn without_database() -> Self {
+        Self {
+            database: BTreeMap::new(),
+            kafka: servers::kafka_bootstrap(),
+            registry: servers::registry_url(),
+            sections: BTreeMap::new(),
+            variables: BTreeMap::new(),
+        }
+    }
+
     /// The ingestor reads these topics and no pattern, in a group of its own.
     pub fn topics(self, names: &[&str]) -> Self {
         self.set("ingestor", "topics", format!("{names:?}")).set(
