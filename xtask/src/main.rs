@@ -17,6 +17,7 @@ mod probe;
 mod process;
 mod programs;
 mod provision;
+mod rabbitmq;
 mod registry;
 mod secrets;
 mod servers;

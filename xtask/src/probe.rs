@@ -17,6 +17,10 @@ pub(crate) enum Probe {
     Postgres { pg_isready: PathBuf, port: u16 },
     /// The broker answers a Metadata request and names at least one broker.
     Kafka { port: u16 },
+    /// RabbitMQ opens the conversation when greeted.
+    Amqp { port: u16 },
+    /// Erlang's port mapper answers, and names its own port.
+    Epmd { port: u16 },
     /// A GET is answered with 200.
     Http { port: u16, path: &'static str },
 }
@@ -27,6 +31,8 @@ impl Probe {
         match self {
             Self::Postgres { pg_isready, port } => postgres_accepts(pg_isready, *port),
             Self::Kafka { port } => kafka_brokers(*port).is_ok_and(|brokers| brokers > 0),
+            Self::Amqp { port } => amqp_opens(*port).unwrap_or(false),
+            Self::Epmd { port } => mapper_names(*port).is_ok_and(|named| named == u32::from(*port)),
             Self::Http { port, path } => http_status(*port, path).is_ok_and(|status| status == 200),
         }
     }
@@ -83,6 +89,24 @@ fn brokers_in(answer: &[u8]) -> Result<i32> {
         [0, 0, 0, 1, a, b, c, d, ..] => Ok(i32::from_be_bytes([*a, *b, *c, *d])),
         _ => bail!("not an answer to the question"),
     }
+}
+
+/// Whether a greeting in AMQP 0-9-1 is answered with a method on channel 0, as `connection.start` is.
+fn amqp_opens(port: u16) -> Result<bool> {
+    let mut stream = connect(port)?;
+    stream.write_all(b"AMQP\x00\x00\x09\x01")?;
+    let mut head = [0; 3];
+    stream.read_exact(&mut head)?;
+    Ok(head == [1, 0, 0])
+}
+
+/// The port that Erlang's port mapper names when asked for its nodes (`NAMES_REQ`).
+fn mapper_names(port: u16) -> Result<u32> {
+    let mut stream = connect(port)?;
+    stream.write_all(&[0, 1, b'n'])?;
+    let mut named = [0; 4];
+    stream.read_exact(&mut named)?;
+    Ok(u32::from_be_bytes(named))
 }
 
 /// The status code of a GET on loopback.

@@ -9,7 +9,7 @@ use nix::unistd::geteuid;
 
 use crate::console::Console;
 use crate::dist::Java;
-use crate::postgres;
+use crate::{postgres, rabbitmq};
 
 /// The oldest Java that the servers run on.
 const OLDEST_JAVA: u32 = 17;
@@ -34,6 +34,9 @@ fn missing_packages() -> Vec<&'static str> {
     let mut missing = Vec::new();
     if postgres::installed().is_none() {
         missing.push("postgresql");
+    }
+    if !rabbitmq::is_installed() {
+        missing.push("rabbitmq-server");
     }
     if find_java().is_none() {
         missing.push("default-jre-headless");
@@ -104,7 +107,28 @@ fn install(packages: &[&str], console: &Console) -> Result<()> {
     console.step(&format!("installing {}", packages.join(" ")));
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(packages);
-    apt(as_root, &arguments)
+    let units = units_of(packages);
+    apt(as_root, &arguments)?;
+    keep_from_starting(as_root, &units)
+}
+
+/// The units that these packages bring along and would start when the machine does; not those that are there already.
+fn units_of(packages: &[&str]) -> Vec<&'static str> {
+    if !packages.contains(&"rabbitmq-server") {
+        return Vec::new();
+    }
+    let mapper =
+        if find_program("epmd").is_some() { [].as_slice() } else { &["epmd.service", "epmd.socket"] };
+    ["rabbitmq-server.service"].iter().chain(mapper).copied().collect()
+}
+
+/// A service that came with a package for this stack's sake is not one of the machine's: it stays off, at boot too.
+fn keep_from_starting(as_root: AsRoot, units: &[&str]) -> Result<()> {
+    if units.is_empty() || find_program("systemctl").is_none() {
+        return Ok(());
+    }
+    let arguments: Vec<&str> = ["disable", "--quiet"].iter().chain(units).copied().collect();
+    run_as_root(as_root, "systemctl", &arguments)
 }
 
 /// How a command becomes root here.

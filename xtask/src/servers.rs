@@ -1,4 +1,4 @@
-//! The three servers together: what `up`, `test` and `servers` have in common.
+//! The servers together: what `up`, `test` and `servers` have in common.
 
 use std::time::Duration;
 
@@ -8,22 +8,26 @@ use crate::console::Console;
 use crate::kafka::Kafka;
 use crate::ports::{self, Ports, Wanted};
 use crate::postgres::Postgres;
+use crate::rabbitmq::RabbitMq;
 use crate::registry::{self, Registry};
 use crate::secrets::Secrets;
-use crate::stack::{Stack, write_private};
+use crate::stack::{Kind, Stack, write_private};
 use crate::supervisor::Supervisor;
 use crate::{account, dist, provision};
 
 /// The ports that the servers need.
-pub(crate) const PORTS: [Wanted; 4] = [
+pub(crate) const PORTS: [Wanted; 7] = [
     Wanted { name: "postgres", preferred: None },
     Wanted { name: "kafka", preferred: None },
     Wanted { name: "kafkaController", preferred: None },
     Wanted { name: "registry", preferred: None },
+    Wanted { name: "rabbitmq", preferred: None },
+    Wanted { name: "rabbitmqDistribution", preferred: None },
+    Wanted { name: "rabbitmqMapper", preferred: None },
 ];
 
 /// The secrets that the servers need.
-pub(crate) const SECRETS: [&str; 2] = ["postgres", "registry"];
+pub(crate) const SECRETS: [&str; 3] = ["postgres", "registry", "rabbitmq"];
 
 const READY_WITHIN: Duration = Duration::from_mins(2);
 
@@ -35,6 +39,8 @@ pub(crate) struct Servers {
     pub(crate) kafka: String,
     /// The base URL of the registry's Confluent-compatible API.
     pub(crate) registry: String,
+    /// RabbitMQ's URL; `None` where nothing uses it.
+    pub(crate) rabbitmq: Option<String>,
 }
 
 /// Ports and secrets of a stack, kept over its restarts.
@@ -65,7 +71,7 @@ pub(crate) fn prepare(stack: &mut Stack, console: &Console) -> Result<dist::Java
     Ok(java)
 }
 
-/// Starts the three servers and waits until they are ready.
+/// Starts the servers and waits until they are ready.
 pub(crate) fn start(
     stack: &Stack,
     kept: &Kept,
@@ -74,6 +80,9 @@ pub(crate) fn start(
     console: &Console,
 ) -> Result<Servers> {
     let port = |name: &str| kept.ports[name];
+    // What is measured has no use for it, and it would be in the way.
+    let rabbitmq = (stack.kind != Kind::Bench).then(|| start_rabbitmq(stack, kept, supervisor, console));
+    let rabbitmq = rabbitmq.transpose()?;
     console.step("starting PostgreSQL and Apache Kafka");
     let postgres = Postgres::new(port("postgres"), kept.secrets.get("postgres")?)?;
     let launch = postgres.launch(stack, supervisor)?;
@@ -88,16 +97,38 @@ pub(crate) fn start(
     let registry = Registry { java, port: port("registry"), postgres_port: port("postgres"), password };
     supervisor.start(registry.launch(stack)?)?;
     supervisor.wait_ready(READY_WITHIN)?;
-    Ok(Servers { postgres, kafka: format!("127.0.0.1:{}", kafka.port), registry: registry.url() })
+    Ok(Servers { postgres, kafka: format!("127.0.0.1:{}", kafka.port), registry: registry.url(), rabbitmq })
+}
+
+/// Starts RabbitMQ, which takes longest to be ready; its URL.
+fn start_rabbitmq(
+    stack: &Stack,
+    kept: &Kept,
+    supervisor: &mut Supervisor,
+    console: &Console,
+) -> Result<String> {
+    console.step("starting RabbitMQ");
+    let rabbitmq = RabbitMq {
+        port: kept.ports["rabbitmq"],
+        distribution_port: kept.ports["rabbitmqDistribution"],
+        mapper_port: kept.ports["rabbitmqMapper"],
+        password: kept.secrets.get("rabbitmq")?,
+    };
+    supervisor.start(rabbitmq.launch_mapper(stack)?)?;
+    supervisor.wait_for("rabbitmq-epmd", READY_WITHIN)?;
+    supervisor.start(rabbitmq.launch(stack)?)?;
+    Ok(rabbitmq.url())
 }
 
 /// The variables by which the tests and the benchmark find their servers.
 pub(crate) fn environment(servers: &Servers) -> Vec<(String, String)> {
-    vec![
+    let mut environment = vec![
         ("AUDIT_TEST_POSTGRES".to_owned(), servers.postgres.url("postgres")),
         ("AUDIT_TEST_KAFKA".to_owned(), servers.kafka.clone()),
         ("AUDIT_TEST_REGISTRY".to_owned(), servers.registry.clone()),
-    ]
+    ];
+    environment.extend(servers.rabbitmq.clone().map(|url| ("AUDIT_TEST_RABBITMQ".to_owned(), url)));
+    environment
 }
 
 /// The same as text for a shell, in one line; also written to the stack's `env` file, one a line.

@@ -17,14 +17,15 @@ use crate::status::Tokens;
 use crate::supervisor::Supervisor;
 
 /// The programs that `up` builds.
-pub(crate) const PROGRAMS: [&str; 4] = ["ingestor", "audit-api", "projector", "trailctl"];
+pub(crate) const PROGRAMS: [&str; 5] = ["ingestor", "audit-api", "projector", "rabbitmq-bridge", "trailctl"];
 
 /// The ports that the services need.
-pub(crate) const PORTS: [Wanted; 4] = [
+pub(crate) const PORTS: [Wanted; 5] = [
     Wanted { name: "api", preferred: Some(8080) },
     Wanted { name: "ingestorMetrics", preferred: Some(9464) },
     Wanted { name: "apiMetrics", preferred: None },
     Wanted { name: "projectorMetrics", preferred: None },
+    Wanted { name: "bridgeMetrics", preferred: None },
 ];
 
 /// A service drains for up to 20 s by its own settings; this is a little more.
@@ -72,6 +73,14 @@ pub(crate) fn projector(
     let port = ports["projectorMetrics"];
     env.push(telemetry(port));
     service(stack, "audit-projector", program, env, Probe::Http { port, path: "/health/ready" })
+}
+
+/// The RabbitMQ bridge, stored in the stack at `program`.
+pub(crate) fn bridge(stack: &Stack, program: PathBuf, settings: &Settings, ports: &Ports) -> Result<Launch> {
+    let mut env = settings.variables_of(|section, _| matches!(section, "rabbitmq" | "kafka" | "registry"));
+    let port = ports["bridgeMetrics"];
+    env.push(telemetry(port));
+    service(stack, "audit-rabbitmq-bridge", program, env, Probe::Http { port, path: "/health/ready" })
 }
 
 fn telemetry(port: u16) -> (String, String) {

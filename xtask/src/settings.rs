@@ -30,7 +30,7 @@ impl Settings {
         let role = |role: &str, secret: &str| -> Result<String> {
             Ok(servers.postgres.url_of(role, kept.secrets.get(secret)?, DATABASE))
         };
-        Ok(Self(vec![
+        let mut settings = vec![
             ("database", "ingestor_url", role("audit_ingestor", "auditIngestor")?),
             ("database", "api_url", role("audit_api", "auditApi")?),
             ("database", "projector_url", role("audit_projector", "auditProjector")?),
@@ -44,7 +44,9 @@ impl Settings {
             ("auth", "secret", kept.secrets.get("jwt")?.to_owned()),
             ("auth", "issuer", "https://audit-trail.localhost/".to_owned()),
             ("auth", "audience", "audit-trail".to_owned()),
-        ]))
+        ];
+        settings.extend(servers.rabbitmq.clone().map(|url| ("rabbitmq", "url", url)));
+        Ok(Self(settings))
     }
 
     /// The text of `audit.toml`.

@@ -44,7 +44,7 @@ pub(crate) struct Status {
     pub(crate) schema_registry: Option<String>,
     /// The local superuser's connection URL.
     pub(crate) postgres: Option<String>,
-    /// Null until something uses it.
+    /// RabbitMQ's connection URL; the virtual host is `/`.
     pub(crate) rabbitmq: Option<String>,
     /// Null until something uses it.
     pub(crate) redis: Option<String>,
@@ -54,6 +54,8 @@ pub(crate) struct Status {
     pub(crate) api_metrics: Option<String>,
     /// The projector's metrics and health.
     pub(crate) projector_metrics: Option<String>,
+    /// The RabbitMQ bridge's metrics and health.
+    pub(crate) bridge_metrics: Option<String>,
     /// JWTs for local use; null while nothing runs.
     pub(crate) tokens: Option<Tokens>,
     /// Whether the stack is starting, ready or stopping; `down` when nothing runs.
@@ -91,6 +93,7 @@ impl Status {
             ingestor_metrics: None,
             api_metrics: None,
             projector_metrics: None,
+            bridge_metrics: None,
             tokens: None,
             state: "down".to_owned(),
             services: Vec::new(),
@@ -176,9 +179,11 @@ pub(crate) fn describe(status: &Status) -> String {
         ("Kafka", &status.kafka),
         ("Schema registry", &status.schema_registry),
         ("PostgreSQL (superuser)", &status.postgres),
+        ("RabbitMQ", &status.rabbitmq),
         ("Ingestor metrics, health", &status.ingestor_metrics),
         ("API metrics, health", &status.api_metrics),
         ("Projector metrics, health", &status.projector_metrics),
+        ("Bridge metrics, health", &status.bridge_metrics),
     ];
     // Writing to a String cannot fail.
     for (name, place) in places {
@@ -189,7 +194,7 @@ pub(crate) fn describe(status: &Status) -> String {
     if !status.services.is_empty() {
         let _ = writeln!(
             text,
-            "\n  {:<18} {:>8}  {:<11} {:>8}  {:>9}",
+            "\n  {:<22} {:>8}  {:<11} {:>8}  {:>9}",
             "service", "pid", "state", "restarts", "uptime"
         );
     }
@@ -199,7 +204,7 @@ pub(crate) fn describe(status: &Status) -> String {
         let uptime = service.uptime_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"));
         let _ = writeln!(
             text,
-            "  {:<18} {pid:>8}  {state:<11} {:>8}  {uptime:>9}",
+            "  {:<22} {pid:>8}  {state:<11} {:>8}  {uptime:>9}",
             service.name, service.restarts
         );
     }
@@ -234,6 +239,7 @@ mod tests {
             kafka: Some("127.0.0.1:9092".to_owned()),
             schema_registry: Some("http://127.0.0.1:8081/apis/ccompat/v7".to_owned()),
             postgres: Some("postgres://postgres:p@127.0.0.1:5432/audit".to_owned()),
+            rabbitmq: Some("amqp://audit:p@127.0.0.1:5672/%2f".to_owned()),
             tokens: Some(tokens()),
             ..Status::down()
         };
@@ -243,7 +249,7 @@ mod tests {
             json["tokens"],
             serde_json::json!({"globalAdmin": "a", "orgAdmin": "b", "user": "c", "producer": "d"})
         );
-        assert!(json["rabbitmq"].is_null() && json.get("rabbitmq").is_some());
+        assert_eq!(json["rabbitmq"], "amqp://audit:p@127.0.0.1:5672/%2f");
         assert!(json["redis"].is_null() && json.get("redis").is_some());
         assert_eq!(json["state"], "ready");
         assert_eq!(

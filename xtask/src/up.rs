@@ -152,7 +152,7 @@ fn live(
     let trailctl = Trailctl { program: &built.join("trailctl"), variables: settings.variables(), stack };
     trailctl.prepare(servers.postgres.url(DATABASE), supervisor, &console)?;
 
-    console.step("starting the ingestor, the API and the projector");
+    console.step("starting the ingestor, the API, the projector and the RabbitMQ bridge");
     let bin = stack.dir.join("bin");
     let ingestor = programs::install(&built.join("ingestor"), &bin)?;
     supervisor.start(services::ingestor(stack, ingestor, &settings, &kept.ports)?)?;
@@ -160,6 +160,8 @@ fn live(
     supervisor.start(services::api(stack, api, &settings, &kept.ports)?)?;
     let projector = programs::install(&built.join("projector"), &bin)?;
     supervisor.start(services::projector(stack, projector, &settings, &kept.ports)?)?;
+    let bridge = programs::install(&built.join("rabbitmq-bridge"), &bin)?;
+    supervisor.start(services::bridge(stack, bridge, &settings, &kept.ports)?)?;
     supervisor.wait_ready(SERVICES_READY_WITHIN)?;
     if options.demo {
         demo::feed(&built.join(demo::PROGRAM), &settings.variables(), stack, supervisor, &console)?;
@@ -181,9 +183,11 @@ fn status_of(servers: &Servers, ports: &crate::ports::Ports) -> Status {
         kafka: Some(servers.kafka.clone()),
         schema_registry: Some(servers.registry.clone()),
         postgres: Some(servers.postgres.url(DATABASE)),
+        rabbitmq: servers.rabbitmq.clone(),
         ingestor_metrics: url("ingestorMetrics"),
         api_metrics: url("apiMetrics"),
         projector_metrics: url("projectorMetrics"),
+        bridge_metrics: url("bridgeMetrics"),
         ..Status::down()
     }
 }
