@@ -14,6 +14,8 @@ pub struct Status {
     pub schema_registry: Option<String>,
     /// The local superuser's connection URL.
     pub postgres: Option<String>,
+    /// RabbitMQ's connection URL.
+    pub rabbitmq: Option<String>,
     /// JWTs for local use.
     pub tokens: Option<Tokens>,
     /// `starting`, `ready`, `stopping` or `down`.
@@ -65,6 +67,11 @@ impl Status {
     /// The API's base URL; the stack is up.
     pub fn api(&self) -> &str {
         self.api.as_deref().expect("a stack that is up has an API")
+    }
+
+    /// RabbitMQ's URL; the stack is up.
+    pub fn rabbitmq(&self) -> &str {
+        self.rabbitmq.as_deref().expect("a stack that is up has RabbitMQ")
     }
 
     /// Kafka's host and port; the stack is up.

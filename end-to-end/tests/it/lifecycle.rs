@@ -130,19 +130,26 @@ async fn the_json_has_the_contracts_names(stack: &Stack) {
         ("schemaRegistry", "http://"),
         ("postgres", "postgres://"),
         ("kafka", "127.0.0.1:"),
+        ("rabbitmq", "amqp://"),
     ] {
         assert!(json[name].as_str().is_some_and(|value| value.starts_with(start)), "{name}: {json}");
     }
-    for name in ["rabbitmq", "redis"] {
-        assert!(json.get(name).is_some_and(serde_json::Value::is_null), "{name}: {json}");
-    }
+    assert!(json.get("redis").is_some_and(serde_json::Value::is_null), "{json}");
     for name in ["globalAdmin", "orgAdmin", "user", "producer"] {
         let token = json["tokens"][name].as_str().expect("a token");
         assert_eq!(token.split('.').count(), 3, "{name} is a JWT");
     }
     let services = json["services"].as_array().expect("services");
     let names: Vec<_> = services.iter().map(|service| service["name"].as_str().unwrap_or_default()).collect();
-    for name in ["postgres", "kafka", "schema-registry", "audit-ingestor", "audit-api"] {
+    for name in [
+        "postgres",
+        "kafka",
+        "schema-registry",
+        "rabbitmq",
+        "audit-ingestor",
+        "audit-api",
+        "audit-rabbitmq-bridge",
+    ] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
     for service in services {
