@@ -12,6 +12,7 @@ mod ledger;
 mod older;
 mod openapi;
 mod process;
+mod projected;
 mod protocol;
 mod redrive;
 mod resume;
