@@ -21,7 +21,7 @@ pub(crate) async fn project(database: &TestDatabase) {
     let running = tokio::spawn(async move { projector::run(settings, &Health::new(), shutdown).await });
     let client =
         store::connect(&database.database_url(Role::Operator), "test-api").await.expect("a connection");
-    wait_until("the projections have read everything", Duration::from_secs(60), || async {
+    wait_until("the projections have read everything", Duration::from_mins(1), || async {
         let states = store::projections::states(&client).await.expect("readable");
         states.iter().all(|state| state.as_of.behind == 0).then_some(())
     })
