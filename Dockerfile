@@ -22,15 +22,16 @@ RUN cargo chef prepare --recipe-path recipe.json
 FROM toolchain AS dependencies
 COPY --from=plan /src/recipe.json recipe.json
 RUN cargo chef cook --release --locked --recipe-path recipe.json \
-    --package ingestor --package audit-api --package projector --package trailctl
+    --package ingestor --package audit-api --package rabbitmq-bridge --package projector --package trailctl
 
 FROM dependencies AS build
 COPY . .
 # cargo auditable writes the list of dependencies into each program, where scanners find it.
 RUN cargo auditable build --release --locked \
-    --package ingestor --package audit-api --package projector --package trailctl \
+    --package ingestor --package audit-api --package rabbitmq-bridge --package projector --package trailctl \
     && mkdir -p /out \
-    && cp target/release/ingestor target/release/audit-api target/release/projector target/release/trailctl /out/
+    && cp target/release/ingestor target/release/audit-api target/release/rabbitmq-bridge \
+        target/release/projector target/release/trailctl /out/
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=0.1.0-dev
@@ -38,7 +39,7 @@ ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 ARG SOURCE=""
 LABEL org.opencontainers.image.title="audit-trail" \
-      org.opencontainers.image.description="Event-sourced audit trail store with replay: ingestor, HTTP API, projector, command line." \
+      org.opencontainers.image.description="Event-sourced audit trail store with replay: ingestor, HTTP API, RabbitMQ bridge, projector, command line." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.version="${VERSION}" \

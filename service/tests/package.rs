@@ -94,6 +94,7 @@ fn daemons() -> BTreeMap<&'static str, Service> {
     BTreeMap::from([
         ("ingestor", Service::INGESTOR),
         ("audit-api", Service::AUDIT_API),
+        ("rabbitmq-bridge", Service::RABBITMQ_BRIDGE),
         ("projector", Service::PROJECTOR),
     ])
 }

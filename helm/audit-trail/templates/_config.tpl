@@ -92,6 +92,15 @@
 {{ include "audit.env.secret" (dict "root" .root "secret" (index .root.Values.secrets.database .role) "variable" (printf "AUDIT_DATABASE__%s" (upper .role))) }}
 {{- end -}}
 
+{{/* The broker of the older services. */}}
+{{- define "audit.env.rabbitmq" -}}
+{{ include "audit.env.secret" (dict "root" . "secret" .Values.secrets.rabbitmq.url "variable" "AUDIT_RABBITMQ__URL") }}
+{{- if or .Values.tls.ca.existingSecret .Values.tls.ca.existingConfigMap }}
+- name: AUDIT_RABBITMQ__CA_FILE
+  value: /etc/audit-trail/ca/ca.crt
+{{- end }}
+{{- end -}}
+
 {{- define "audit.env.auth" -}}
 {{- if eq (.Values.config.auth.algorithm | default "HS256") "HS256" }}
 {{ include "audit.env.secret" (dict "root" . "secret" .Values.secrets.auth.secret "variable" "AUDIT_AUTH__SECRET") }}

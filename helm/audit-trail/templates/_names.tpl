@@ -52,6 +52,7 @@ annotations:
 {{/* The components whose pods stay, as a list in JSON. */}}
 {{- define "audit.daemons" -}}
 {{- $daemons := list "ingestor" "api" -}}
+{{- if .Values.bridge.enabled }}{{ $daemons = append $daemons "bridge" }}{{ end -}}
 {{- if .Values.projector.enabled }}{{ $daemons = append $daemons "projector" }}{{ end -}}
 {{- toJson $daemons -}}
 {{- end -}}
