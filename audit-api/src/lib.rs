@@ -8,6 +8,7 @@
 pub mod access;
 pub mod auth;
 pub mod endpoints;
+pub mod exports;
 pub mod head;
 pub mod limits;
 pub mod measure;
@@ -33,7 +34,8 @@ use tokio::net::TcpListener;
 
 use crate::{
     auth::{Authenticator, Jwks},
-    state::Api,
+    exports::Exports,
+    state::{Api, Older},
     writing::Writing,
 };
 
@@ -72,7 +74,13 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     if let Some(writing) = &writing {
         tokio::spawn(writing.clone().keep(context.shutdown.clone()));
     }
-    let api = Api::new(reader, writing.clone(), authenticator, settings, clock, context.shutdown.clone());
+    let exports = Exports::new(&context.config.exports)?;
+    if let Some(exports) = &exports {
+        tokio::spawn(Arc::clone(exports).sweep(context.shutdown.clone()));
+    }
+    let older = Older { exports, retention: context.config.retention.clone() };
+    let api =
+        Api::new(reader, writing.clone(), older, authenticator, settings, clock, context.shutdown.clone());
     let router = router::router(api, context.health.clone(), context.metrics.clone());
     let served = http::serve(listener, router, limits, context.shutdown).await;
     if let Some(writing) = writing {

@@ -36,10 +36,12 @@ pub fn router(api: Arc<Api>, health: Health, metrics: Metrics) -> Router {
         .route_layer(middleware::from_fn(access::record))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authenticate));
     let (v1, _) = v1.split_for_parts();
+    let (signed, _) = endpoints::signed().split_for_parts();
     let swagger = SwaggerUi::new("/swagger-ui").config(Config::from("/openapi.json"));
     let bounds = limits::Limits::new(&api.settings);
     Router::new()
         .merge(v1)
+        .merge(signed)
         .route("/openapi.json", get(move || std::future::ready(openapi_json(document.clone()))))
         .with_state(api)
         .merge(health::routes(health, metrics))

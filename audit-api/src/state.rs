@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use service::{Shutdown, config::ApiSettings};
-use shared::{clock::Clock, timestamp::Timestamp};
+use shared::{clock::Clock, retention::RetentionRules, timestamp::Timestamp};
 use store::Reader;
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{auth::Authenticator, head::HeadWatcher, redrive::Redriver, respond::Problem, writing::Writing};
+use crate::{
+    auth::Authenticator, exports::Exports, head::HeadWatcher, redrive::Redriver, respond::Problem,
+    writing::Writing,
+};
 
 /// The state of the API; handlers hold it as `State<Arc<Api>>`.
 pub struct Api {
@@ -25,8 +28,21 @@ pub struct Api {
     pub settings: ApiSettings,
     /// One permit per open stream.
     pub streams: Arc<Semaphore>,
+    /// What writes export files; `None` = the configuration names no place for them.
+    pub exports: Option<Arc<Exports>>,
+    /// How long which events are kept.
+    pub retention: RetentionRules,
     /// The request to stop.
     pub shutdown: Shutdown,
+}
+
+/// What only the older services' addresses need.
+#[derive(Default)]
+pub struct Older {
+    /// What writes export files.
+    pub exports: Option<Arc<Exports>>,
+    /// How long which events are kept.
+    pub retention: RetentionRules,
 }
 
 impl Api {
@@ -34,14 +50,27 @@ impl Api {
     pub fn new(
         reader: Reader,
         writing: Option<Writing>,
+        older: Older,
         authenticator: Authenticator,
         settings: ApiSettings,
         clock: Arc<dyn Clock>,
         shutdown: Shutdown,
     ) -> Arc<Self> {
         let head = HeadWatcher::start(reader.clone(), settings.tail_poll);
+        let Older { exports, retention } = older;
         let streams = Arc::new(Semaphore::new(settings.max_streams));
-        Arc::new(Self { reader, writing, authenticator, head, clock, settings, streams, shutdown })
+        Arc::new(Self {
+            reader,
+            writing,
+            authenticator,
+            head,
+            clock,
+            settings,
+            streams,
+            exports,
+            retention,
+            shutdown,
+        })
     }
 
     /// What sends dead letters again; a problem when this API only reads.

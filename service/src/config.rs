@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod database;
 mod dead_letters;
+mod exports;
 mod ingestor;
 mod kafka;
 mod lists;
@@ -23,6 +24,7 @@ pub use api::ApiSettings;
 pub use auth::{Algorithm, AuthSettings};
 pub use database::DatabaseSettings;
 pub use dead_letters::DeadLetterSettings;
+pub use exports::ExportSettings;
 pub use ingestor::{GapPolicy, IngestorSettings};
 pub use kafka::KafkaSettings;
 pub use projector::ProjectorSettings;
@@ -56,6 +58,8 @@ pub struct AuditConfig {
     pub projector: ProjectorSettings,
     /// `[submissions]`: events that come in by HTTP.
     pub submissions: SubmissionSettings,
+    /// `[exports]`: where export files go.
+    pub exports: ExportSettings,
     /// `[auth]`: which tokens the API accepts.
     pub auth: AuthSettings,
     /// `[telemetry]`: logs, traces, metrics and health.
@@ -116,6 +120,7 @@ impl AuditConfig {
         self.api.validate()?;
         self.projector.validate()?;
         self.submissions.validate(&self.api, &self.dead_letters)?;
+        self.exports.validate()?;
         self.auth.validate()?;
         self.telemetry.validate()
     }

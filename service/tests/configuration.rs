@@ -103,6 +103,31 @@ fn variables_win_over_the_file_and_take_lists_tables_times_and_numbers() {
 }
 
 #[test]
+fn the_variables_of_the_sources_are_aliases() {
+    let config = from_variables(&[("S3_BUCKET", "audit-reports"), ("S3_REGION", "eu-west-1")]).unwrap();
+    assert_eq!(config.exports.bucket.as_deref(), Some("audit-reports"));
+    assert_eq!(config.exports.region, "eu-west-1");
+    let both = [("AUDIT_EXPORTS__BUCKET", "ours"), ("S3_BUCKET", "theirs")];
+    assert_eq!(from_variables(&both).unwrap().exports.bucket.as_deref(), Some("ours"));
+}
+
+#[test]
+fn the_place_of_exports_is_one_and_whole() {
+    for (text, key) in [
+        ("folder = \"/tmp\"\nbucket = \"b\"", "exports.bucket"),
+        ("bucket = \"\"", "exports.bucket"),
+        ("link_lifetime = \"8d\"", "exports.link_lifetime"),
+        ("link_lifetime = \"0s\"", "exports.link_lifetime"),
+        ("public_url = \"audit.example.org\"", "exports.public_url"),
+        ("max_events = 0", "exports.max_events"),
+        ("max_concurrent = 0", "exports.max_concurrent"),
+        ("access_key_id = \"a\"", "exports.secret_access_key"),
+    ] {
+        refusal(from_text(&format!("[exports]\n{text}\n")), key);
+    }
+}
+
+#[test]
 fn other_variables_are_left_alone_and_misspelt_ones_are_warned_of() {
     let loaded = load_from(
         None,

@@ -50,6 +50,8 @@ pub enum ProblemType {
     RequestHeaderFieldsTooLarge,
     /// A defect here.
     Internal,
+    /// Not built yet; the detail says what works instead.
+    NotImplemented,
     /// The access could not be recorded in the trail, so no data are given.
     AuditUnavailable,
     /// A part this depends on is away; try again.
@@ -58,7 +60,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every problem, by status.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidRequest,
         Self::InvalidCursor,
         Self::CursorMismatch,
@@ -81,6 +83,7 @@ impl ProblemType {
         Self::TooManyRequests,
         Self::RequestHeaderFieldsTooLarge,
         Self::Internal,
+        Self::NotImplemented,
         Self::AuditUnavailable,
         Self::Unavailable,
     ];
@@ -115,6 +118,7 @@ impl ProblemType {
                 ("request-header-fields-too-large", "The request's headers are too large", 431)
             }
             Self::Internal => ("internal", "Internal error", 500),
+            Self::NotImplemented => ("not-implemented", "Not available yet", 501),
             Self::AuditUnavailable => ("audit-unavailable", "The access cannot be recorded now", 503),
             Self::Unavailable => ("unavailable", "Temporarily unavailable", 503),
         }

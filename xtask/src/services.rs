@@ -57,6 +57,7 @@ pub(crate) fn api(stack: &Stack, program: PathBuf, settings: &Settings, ports: &
         matches!((section, key), ("database", "api_url") | ("auth" | "api" | "kafka" | "registry", _))
     });
     env.push(telemetry(ports["apiMetrics"]));
+    env.push(("AUDIT_EXPORTS__FOLDER".to_owned(), stack.server_dir("exports")?.display().to_string()));
     service(stack, "audit-api", program, env, Probe::Http { port: ports["api"], path: "/health/ready" })
 }
 

@@ -3,7 +3,6 @@
 mod aggregates;
 mod asked;
 mod dead_letters;
-mod event_types;
 mod events;
 mod fallback;
 mod health;
@@ -15,7 +14,7 @@ mod stream;
 pub use asked::Asked;
 pub use fallback::{method_not_allowed, not_found, panicked};
 pub(crate) use health::{__path_live, __path_metrics, __path_ready};
-pub(crate) use older::is_older;
+pub(crate) use older::{AuditLogDetails, is_older};
 
 use std::sync::Arc;
 
@@ -28,8 +27,6 @@ pub fn v1() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(events::list::list, events::submit::submit))
         .routes(routes!(events::find::find))
-        .routes(routes!(event_types::list))
-        .routes(routes!(aggregates::list::list))
         .routes(routes!(aggregates::history::history))
         .routes(routes!(aggregates::replay::replay))
         .routes(routes!(replay::replay))
@@ -39,4 +36,9 @@ pub fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(dead_letters::find::find))
         .routes(routes!(dead_letters::redrive::redrive))
         .merge(older::routes())
+}
+
+/// What needs no token, since its address is signed.
+pub fn signed() -> OpenApiRouter<Arc<Api>> {
+    older::signed()
 }

@@ -64,7 +64,7 @@ const USER: &str = "6f1c2b5e-8d1a-4f0e-9c57-1d2e3f4a5b6c";
 const SUBJECT: &str = "0b9d7c3e-52a1-4f6b-8e0d-7c1a2b3c4d5e";
 
 /// Answers are compared with the pinned ones; with `UPDATE_GOLDEN` those that are not pinned yet are written.
-async fn compare(server: &Server, file: &str, addresses: &[String]) {
+pub(crate) async fn compare(server: &Server, file: &str, addresses: &[String]) {
     let path = golden(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
     let mut pinned: BTreeMap<String, Value> = serde_json::from_str(&text).expect("JSON");

@@ -2,13 +2,19 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use audit_api::{auth::Authenticator, router, state::Api, writing::Writing};
+use audit_api::{
+    auth::Authenticator,
+    exports::Exports,
+    router,
+    state::{Api, Older},
+    writing::Writing,
+};
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use serde_json::Value;
 use service::{
     Health, Shutdown,
-    config::{ApiSettings, AuditConfig, AuthSettings},
+    config::{ApiSettings, AuditConfig, AuthSettings, ExportSettings},
     http,
     metrics::Metrics,
 };
@@ -23,6 +29,7 @@ use crate::feeder::Feeder;
 pub(crate) struct Options {
     pub(crate) api: ApiSettings,
     pub(crate) auth: AuthSettings,
+    pub(crate) exports: ExportSettings,
     /// Another address of the database: a proxy's.
     pub(crate) database: Option<String>,
     /// How events are taken; `None` = this API only reads.
@@ -40,6 +47,7 @@ impl Default for Options {
         Self {
             api: ApiSettings { pool_size: 4, ..ApiSettings::default() },
             auth,
+            exports: ExportSettings::default(),
             database: None,
             writing: None,
         }
@@ -85,7 +93,9 @@ impl Server {
             max_connections: options.api.max_connections,
             header_timeout: options.api.header_timeout,
         };
-        let api = Api::new(reader, writing, authenticator, options.api, clock, shutdown.clone());
+        let exports = Exports::new(&options.exports).expect("a place that can be opened");
+        let older = Older { exports, ..Older::default() };
+        let api = Api::new(reader, writing, older, authenticator, options.api, clock, shutdown.clone());
         let metrics = Metrics::detached().expect("constant buckets");
         let router = router::router(api, Health::new(), metrics);
         tokio::spawn(http::serve(listener, router, limits, shutdown.clone()));

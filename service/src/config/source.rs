@@ -69,7 +69,7 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("AUDIT_{}", key.replace('.', "__").to_uppercase())
 }
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "database",
     "kafka",
     "registry",
@@ -78,6 +78,7 @@ const SECTIONS: [&str; 12] = [
     "dead_letters",
     "retention",
     "api",
+    "exports",
     "projector",
     "submissions",
     "auth",
@@ -85,7 +86,8 @@ const SECTIONS: [&str; 12] = [
 ];
 
 /// The sources' own variables (contract.md, Commands); a setting's own variable wins over its alias.
-const ALIASES: [(&str, &str); 1] = [("RABBITMQ_URL", "rabbitmq.url")];
+const ALIASES: [(&str, &str); 3] =
+    [("RABBITMQ_URL", "rabbitmq.url"), ("S3_BUCKET", "exports.bucket"), ("S3_REGION", "exports.region")];
 
 fn alias_of(name: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, key)| *key)

@@ -1,6 +1,5 @@
 //! `/v1/aggregates`
 
 pub(super) mod history;
-pub(super) mod list;
 pub(super) mod replay;
 mod resolve;

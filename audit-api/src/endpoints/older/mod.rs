@@ -3,10 +3,12 @@
 
 mod api_audit;
 mod audit;
+mod body;
 mod listing;
 mod logs;
 mod names;
 mod paging;
+mod projected;
 
 use std::sync::Arc;
 
@@ -18,10 +20,14 @@ use axum::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(crate) use audit::shape::AuditLogDetails;
+
 use crate::state::Api;
 
 /// When the successors came: 2026-11-21T00:00:00Z, as a structured field's date.
 const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1795219200");
+/// Part of an export, and no address that anybody knew before.
+pub(crate) const DOWNLOAD: &str = "/audit/exports/{name}";
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 
 /// Every older address.
@@ -31,16 +37,32 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(audit::logs::list))
         .routes(routes!(audit::logs::find))
         .routes(routes!(audit::report::report))
-        .routes(routes!(api_audit::logs::list))
+        .routes(routes!(audit::export::export))
+        .routes(routes!(audit::security_events::list))
+        .routes(routes!(api_audit::logs::list, api_audit::record::audit_log))
         .routes(routes!(api_audit::logs::of_entity))
         .routes(routes!(api_audit::logs::of_user))
         .routes(routes!(api_audit::logs::search))
+        .routes(routes!(api_audit::security::list, api_audit::record::security_event))
+        .routes(routes!(api_audit::security::unresolved))
+        .routes(routes!(api_audit::resolve::resolve))
+        .routes(routes!(api_audit::record::data_access))
+        .routes(routes!(api_audit::data_access::of_subject))
+        .routes(routes!(api_audit::data_access::by_accessor))
+        .routes(routes!(api_audit::compliance::gdpr))
+        .routes(routes!(api_audit::compliance::retention))
         .route_layer(middleware::from_fn(deprecate))
+}
+
+/// What a signed link gives, without a token.
+pub(super) fn signed() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(audit::download::download))
 }
 
 /// Whether a path of the OpenAPI document is one of these.
 pub(crate) fn is_older(path: &str) -> bool {
-    path == "/logs" || path.starts_with("/audit/") || path.starts_with("/api/audit")
+    let older = path == "/logs" || path.starts_with("/audit/") || path.starts_with("/api/audit");
+    older && path != DOWNLOAD
 }
 
 /// What to use instead, for each address.

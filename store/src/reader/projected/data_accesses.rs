@@ -48,21 +48,36 @@ pub struct DataAccessRow {
     pub position: Position,
 }
 
-pub(super) fn rows(scope: &Scope, request: &DataAccessRequest) -> Rows {
-    let DataAccessRequest { filter, limit, after } = request;
-    let mut statement = Statement::default();
+fn conditions(statement: &mut Statement, scope: &Scope, filter: &DataAccessFilter) -> Conditions {
     let mut all = Conditions::default();
     if let Some(own) = scope.organization() {
-        one_of(&mut statement, &mut all, "organization_id", &[own.to_owned()]);
+        one_of(statement, &mut all, "organization_id", &[own.to_owned()]);
     }
-    one_of(&mut statement, &mut all, "organization_id", &filter.organization_id);
-    one_of(&mut statement, &mut all, "subject_user_id", &filter.subject_user_id);
-    one_of(&mut statement, &mut all, "accessor_user_id", &filter.accessor_user_id);
+    one_of(statement, &mut all, "organization_id", &filter.organization_id);
+    one_of(statement, &mut all, "subject_user_id", &filter.subject_user_id);
+    one_of(statement, &mut all, "accessor_user_id", &filter.accessor_user_id);
     for (operator, time) in [(">=", filter.from), ("<", filter.to)] {
         if let Some(time) = time {
             all.add(format!("e.accessed_at {operator} {}", statement.bind(Micros(time))));
         }
     }
+    all
+}
+
+pub(super) fn count(scope: &Scope, filter: &DataAccessFilter, cap: Option<u32>) -> Statement {
+    let mut statement = Statement::default();
+    let all = conditions(&mut statement, scope, filter).to_sql();
+    let limit = cap.map(|cap| format!(" limit {cap}")).unwrap_or_default();
+    statement.push(&format!(
+        "select count(*) from (select from audit.data_accesses_visible e where {all}{limit}) counted"
+    ));
+    statement
+}
+
+pub(super) fn rows(scope: &Scope, request: &DataAccessRequest) -> Rows {
+    let DataAccessRequest { filter, limit, after } = request;
+    let mut statement = Statement::default();
+    let mut all = conditions(&mut statement, scope, filter);
     if let Some((time, Position { log_id, offset })) = *after {
         let time = statement.bind(Micros(time));
         let (log_id, offset) = (statement.bind(log_id), statement.bind(offset));

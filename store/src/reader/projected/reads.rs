@@ -6,9 +6,9 @@ use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    AggregateRequest, AggregateSummary, DataAccessRequest, DataAccessRow, EventTypeRequest, EventTypeSummary,
-    Projected, Rows, SecurityEventFilter, SecurityEventRequest, SecurityEventRow, aggregates, data_accesses,
-    event_types, page, security_events,
+    AggregateRequest, AggregateSummary, DataAccessFilter, DataAccessRequest, DataAccessRow, EventTypeRequest,
+    EventTypeSummary, Projected, Rows, SecurityEventFilter, SecurityEventRequest, SecurityEventRow,
+    aggregates, data_accesses, event_types, page, security_events,
 };
 use crate::error::StoreError;
 use crate::reader::session::{self, Sorting};
@@ -78,6 +78,19 @@ impl Reader {
         let rows = data_accesses::rows(scope, request);
         let key = |item: &DataAccessRow| (item.access.accessed_at, item.position);
         page(self, scope, rows, request.limit, data_accesses::item, key).await
+    }
+
+    /// How many data accesses match; with a cap, at most that many are counted.
+    pub async fn count_data_accesses(
+        &self,
+        scope: &Scope,
+        filter: &DataAccessFilter,
+        cap: Option<u32>,
+    ) -> Result<u64, StoreError> {
+        let statement = data_accesses::count(scope, filter, cap);
+        let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
+        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+        Ok(count.unsigned_abs())
     }
 
     /// The plan of a page of aggregates.

@@ -1,5 +1,7 @@
 //! An event as document 001 shows it (B03 to B05, B10, B11).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::{
@@ -43,7 +45,7 @@ pub(in crate::endpoints::older) struct AuditLog {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditLogDetails)]
-pub(in crate::endpoints::older) struct AuditLogDetails {
+pub(crate) struct AuditLogDetails {
     #[serde(flatten)]
     log: AuditLog,
     #[schema(required = true)]
@@ -87,8 +89,49 @@ impl AuditLog {
 }
 
 impl AuditLogDetails {
+    /// The columns of an export; [`AuditLogDetails::cells`] are in this order.
+    pub(crate) const COLUMNS: [&str; 15] = [
+        "id",
+        "eventType",
+        "userId",
+        "resourceType",
+        "resourceId",
+        "action",
+        "oldValues",
+        "newValues",
+        "ipAddress",
+        "userAgent",
+        "status",
+        "errorMessage",
+        "timestamp",
+        "metadata",
+        "payload",
+    ];
+
+    /// A line of an export; what is absent is empty, JSON is its text.
+    pub(crate) fn cells(&self) -> [Cow<'_, str>; 15] {
+        let log = &self.log;
+        [
+            log.id.to_string().into(),
+            Cow::from(&log.event_type),
+            text(log.user_id.as_ref()),
+            Cow::from(&log.resource_type),
+            Cow::from(&log.resource_id),
+            text(log.action.as_ref()),
+            json(log.old_values.as_deref()),
+            json(log.new_values.as_deref()),
+            text(log.ip_address.as_ref()),
+            text(self.user_agent.as_ref()),
+            log.status.into(),
+            text(self.error_message.as_ref()),
+            log.timestamp.to_string().into(),
+            self.metadata.get().into(),
+            self.payload.get().into(),
+        ]
+    }
+
     /// The event in this shape; `None` when what is stored is no JSON.
-    pub(in crate::endpoints::older) fn of(event: &EventView<'_>) -> Option<Self> {
+    pub(crate) fn of(event: &EventView<'_>) -> Option<Self> {
         let mut record = AuditRecord::of(event);
         Some(Self {
             user_agent: record.user_agent.take(),
@@ -98,4 +141,12 @@ impl AuditLogDetails {
             payload: raw(Some(event.payload.to_owned()))?,
         })
     }
+}
+
+fn text(value: Option<&String>) -> Cow<'_, str> {
+    Cow::from(value.map_or("", String::as_str))
+}
+
+fn json(value: Option<&RawValue>) -> Cow<'_, str> {
+    Cow::from(value.map_or("", RawValue::get))
 }
