@@ -47,10 +47,7 @@ pub(super) fn all(update_golden: bool) -> Vec<(&'static str, Check)> {
         ),
         ("spelling (typos)", plain("typos", &[])),
         ("unused dependencies (cargo-machete)", plain("cargo-machete", &[])),
-        (
-            "licences, sources (cargo-deny)",
-            plain("cargo-deny", &["--offline", "check", "licenses", "bans", "sources"]),
-        ),
+        ("licences, sources (cargo-deny)", plain("cargo-deny", &["check", "licenses", "bans", "sources"])),
     ]
 }
 
