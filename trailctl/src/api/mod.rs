@@ -91,6 +91,21 @@ impl ApiClient {
         if response.status().is_success() { Ok(response) } else { Err(problem::read(response).await) }
     }
 
+    /// Sends a POST without a body; the answer as text.
+    pub async fn post_text(&self, path: &[&str]) -> Result<String, problem::ApiError> {
+        let unreachable = |error: reqwest::Error| problem::ApiError::Unreachable {
+            url: self.url().to_owned(),
+            source: error.without_url(),
+        };
+        let request = self.http.post(self.address(path, &[])?).header(header::ACCEPT, JSON);
+        let request = request.bearer_auth(self.token.expose_secret()).timeout(Duration::from_mins(1));
+        let response = request.send().await.map_err(unreachable)?;
+        if !response.status().is_success() {
+            return Err(problem::read(response).await);
+        }
+        response.text().await.map_err(unreachable)
+    }
+
     /// One document as text.
     pub async fn get_text(
         &self,

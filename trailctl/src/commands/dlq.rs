@@ -1,18 +1,12 @@
 //! `trailctl dlq`: the dead letters, and another try for them (semantics.md 5).
 
-use bus::{
-    Producer, ProducerLimits,
-    dead_letter::{self, DeadLetter},
-};
 use serde_json::{Value, json};
-use service::config::ConfigError;
-use shared::{position::Position, refusal::Reason, scope::Scope};
-use store::{Reader, dead_letters::DeadLetterRow};
+use shared::{position::Position, refusal::Reason};
 
-use super::{events, migrate};
+use super::events;
 use crate::{
     api::{ApiClient, ApiOptions, problem::ApiError},
-    outcome::{self, Outcome},
+    outcome::Outcome,
     output::listing::{Listing, cell, print_single},
     session::Session,
 };
@@ -33,12 +27,14 @@ Examples:
     Show(Show),
     /// Produce dead letters to their topic again, with their own key, value and headers
     ///
-    /// The header `audit.redrive.of` names the dead letter; the account of the old record stays as it is.
+    /// The header `audit.redrive.of` names the dead letter; the account of the old record stays as it is, and the
+    /// redrive is recorded with it (`dlq show`). What is sent twice is stored once.
     #[command(verbatim_doc_comment)]
     #[command(after_help = "\
 Examples:
-  trailctl dlq redrive 3:1500
-  trailctl dlq list --reason unknown-schema | jq -r .id | xargs trailctl dlq redrive")]
+  trailctl dlq redrive 3:1500 3:1501
+  trailctl dlq redrive --reason unknown-schema --limit 1000 --dry-run
+  trailctl dlq redrive --reason unknown-schema --limit 1000")]
     Redrive(Redrive),
 }
 
@@ -71,8 +67,22 @@ pub struct Show {
 #[derive(Debug, clap::Args)]
 pub struct Redrive {
     /// The dead letters' ids
-    #[arg(required = true)]
+    #[arg(required_unless_present_any = ["reason", "topic"], conflicts_with_all = ["reason", "topic"])]
     ids: Vec<Position>,
+    /// Instead of ids: the newest dead letters for this reason
+    #[arg(long, value_parser = reason, value_name = "REASON")]
+    reason: Option<String>,
+    /// Instead of ids: the newest dead letters from this topic
+    #[arg(long, value_name = "TOPIC")]
+    topic: Option<String>,
+    /// How many at most, with --reason or --topic
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// Say which would be sent again, and send none
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    api: ApiOptions,
 }
 
 fn reason(text: &str) -> Result<String, String> {
@@ -126,71 +136,62 @@ async fn show(arguments: &Show, session: &Session) -> anyhow::Result<Outcome> {
 }
 
 async fn redrive(arguments: &Redrive, session: &Session) -> anyhow::Result<Outcome> {
-    let config = session.config()?;
-    let missing = |error: ConfigError| outcome::usage(error.to_string());
-    let url = config.database.operator_url().map_err(missing)?;
-    config.kafka.bootstrap_servers().map_err(missing)?;
-    let reader = Reader::connect(&migrate::url(url), 1, "trailctl-redrive").await?;
-    // The record as it was, and room for the header that names its dead letter.
-    let limits =
-        ProducerLimits::for_records_of(config.dead_letters.max_stored_bytes + dead_letter::ALLOWANCE);
-    let producer = Producer::new(&config.kafka, "trailctl-redrive", limits)?;
-    let mut listing =
-        Listing::stdout(session.output(), session.terminal, &["ID", "TOPIC", "PARTITION", "OFFSET"]);
-    let mut outcome = Outcome::Done;
-    for &id in &arguments.ids {
-        let Some(letter) = reader.dead_letter(&Scope::All, id).await? else {
-            session.say(&format!("{id}: there is no such dead letter"));
-            outcome = Outcome::Finding;
-            continue;
+    let api = ApiClient::new(&arguments.api, session)?;
+    let ids = match arguments.ids.as_slice() {
+        [] => chosen(arguments, &api).await?,
+        named => named.iter().map(ToString::to_string).collect(),
+    };
+    let header: &[&str] = if arguments.dry_run { &["ID"] } else { &["ID", "TOPIC", "PARTITION", "OFFSET"] };
+    let columns = |value: &Value| header.iter().map(|name| cell(value, &name.to_lowercase())).collect();
+    let mut listing = Listing::stdout(session.output(), session.terminal, header);
+    let (mut outcome, mut sent) = (Outcome::Done, 0_u64);
+    for id in &ids {
+        let path = ["v1", "dead-letters", id];
+        let answer = if arguments.dry_run {
+            api.get_text(&path, &[]).await.map(|_| json!({ "id": id }).to_string())
+        } else {
+            api.post_text(&[&path[..], &["redrive"]].concat()).await
         };
-        if value_was_too_large(&letter) {
-            session.say(&format!(
-                "{id}: its value was too large to be kept, so only its producer can send it again"
-            ));
-            outcome = Outcome::Finding;
-            continue;
-        }
-        let sent = producer.send(dead_letter::redrive(&as_sent(&letter))).await;
-        let delivered = match sent {
-            Ok(delivered) => delivered,
-            Err(error) if error.is_permanent() => {
+        match answer {
+            Ok(line) => {
+                sent += 1;
+                listing.item(&line, columns)?;
+            }
+            Err(error) if is_of_the_letter(&error) => {
                 session.say(&format!("{id}: {error}"));
                 outcome = Outcome::Finding;
-                continue;
             }
-            Err(error) => return Err(error.into()),
-        };
-        let line = json!({"id": id.to_string(), "topic": letter.log.topic, "partition": delivered.partition,
-            "offset": delivered.offset});
-        listing.item(&line.to_string(), |value| {
-            ["id", "topic", "partition", "offset"].map(|path| cell(value, path)).to_vec()
-        })?;
+            Err(error) => {
+                return Err(error.into_anyhow().context(format!("{sent} were sent again, then {id}")));
+            }
+        }
     }
     listing.finish()?;
+    if arguments.dry_run {
+        session.say(&format!("{sent} would be sent again"));
+    }
     Ok(outcome)
 }
 
-/// The ingestor keeps only the digest of a value over `dead_letters.max_stored_bytes`, as the last header.
-fn value_was_too_large(letter: &DeadLetterRow) -> bool {
-    let last = letter.record.headers.last();
-    letter.record.value.is_none() && last.is_some_and(|(name, _)| name == dead_letter::DIGEST_HEADER)
+/// The newest dead letters of a reason or a topic.
+async fn chosen(arguments: &Redrive, api: &ApiClient) -> anyhow::Result<Vec<String>> {
+    let query = [("reason", &arguments.reason), ("topic", &arguments.topic)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.clone()?)))
+        .collect();
+    let mut ids = Vec::new();
+    events::list_pages(api, &["v1", "dead-letters"], query, arguments.limit, |page| {
+        for letter in &page.data {
+            let letter: Value = serde_json::from_str(letter.get())?;
+            ids.push(cell(&letter, "id"));
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(ids)
 }
 
-fn as_sent(letter: &DeadLetterRow) -> DeadLetter<'_> {
-    DeadLetter {
-        id: letter.position,
-        topic: &letter.log.topic,
-        partition: letter.log.partition,
-        offset: letter.position.offset,
-        stage: letter.stage.as_str(),
-        reason: letter.reason,
-        pointer: &letter.pointer,
-        detail: &letter.detail,
-        key: letter.record.key.clone(),
-        value: letter.record.value.clone(),
-        value_digest: None,
-        headers: &letter.record.headers,
-        timestamp_ms: letter.record.timestamp_ms,
-    }
+/// Whether only this letter cannot be sent again: it is not there, or its value was too large to be kept.
+fn is_of_the_letter(error: &ApiError) -> bool {
+    matches!(error, ApiError::Refused { kind, .. } if kind == "not-found" || kind == "record-not-kept")
 }

@@ -260,14 +260,29 @@ async fn dead_letter(stack: &Stack, offset: i64) {
     );
     stack.accounted(8).await;
     stack.trailctl.run(&["dlq", "redrive", "999:1"]).ends_with(1);
+    let shown: Value = serde_json::from_str(&stack.trailctl.run(&["dlq", "show", id]).ends_with(0).stdout)
+        .expect("one JSON document");
+    assert_eq!(shown["redrives"][0]["offset"], offset + 1);
+    assert_eq!(shown["redrives"][0]["outcome"], "produced");
+
+    // By reason: the first one and its successor, which is refused for the same.
+    let by_reason = ["dlq", "redrive", "--reason", "malformed-framing", "--limit", "5"];
+    let planned = stack.trailctl.run(&[&by_reason[..], &["--dry-run"]].concat()).ends_with(0);
+    assert_eq!(planned.json_lines().len(), 2);
+    assert!(planned.stderr.contains("2 would be sent again"), "{}", planned.stderr);
+    assert_eq!(stack.topic.end_offsets().await.iter().sum::<i64>(), 8);
+    assert_eq!(stack.trailctl.run(&by_reason).ends_with(0).json_lines().len(), 2);
+    stack.accounted(10).await;
+    stack.trailctl.run(&["dlq", "redrive"]).ends_with(2);
+    stack.trailctl.run(&["dlq", "redrive", id, "--reason", "undecodable"]).ends_with(2);
 
     // Of a value beyond max_stored_bytes only the digest is there: sending null in its name would be a forgery.
     stack.topic.produce(Some(b"large"), Some(&[0xff; 3000])).await;
-    stack.accounted(9).await;
+    stack.accounted(11).await;
     let list = stack.trailctl.run(&["dlq", "list", "--limit", "1"]).ends_with(0).json_lines();
     let refused =
         stack.trailctl.run(&["dlq", "redrive", list[0]["id"].as_str().expect("an id")]).ends_with(1);
-    assert!(refused.stderr.contains("too large to be kept"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("record was not kept"), "{}", refused.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
