@@ -101,6 +101,18 @@
 {{- end }}
 {{- end -}}
 
+{{/* What the API needs for the files of POST /audit/export. */}}
+{{- define "audit.env.exports" -}}
+{{- $secrets := .Values.secrets.exports -}}
+{{- if $secrets.links }}
+{{ include "audit.env.secret" (dict "root" . "secret" $secrets.link_secret "variable" "AUDIT_EXPORTS__LINK_SECRET") }}
+{{- end }}
+{{- if $secrets.credentials }}
+{{ include "audit.env.secret" (dict "root" . "secret" $secrets.access_key_id "variable" "AUDIT_EXPORTS__ACCESS_KEY_ID") }}
+{{ include "audit.env.secret" (dict "root" . "secret" $secrets.secret_access_key "variable" "AUDIT_EXPORTS__SECRET_ACCESS_KEY") }}
+{{- end }}
+{{- end -}}
+
 {{- define "audit.env.auth" -}}
 {{- if eq (.Values.config.auth.algorithm | default "HS256") "HS256" }}
 {{ include "audit.env.secret" (dict "root" . "secret" .Values.secrets.auth.secret "variable" "AUDIT_AUTH__SECRET") }}
