@@ -2,14 +2,15 @@
 
 use std::{
     fs::File,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
+use rand::RngExt as _;
 use tempfile::TempDir;
 
 use super::connect;
-use crate::daemon::free_address;
 
 /// Where Debian and Ubuntu keep RabbitMQ's programs, without the wrappers that want its own account.
 const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
@@ -43,8 +44,7 @@ impl RabbitNode {
 
     async fn start_of(programs: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the node");
-        let (port, distribution_port, mapper_port) =
-            (free_address().port(), free_address().port(), free_address().port());
+        let (port, distribution_port, mapper_port) = (quiet_port(), quiet_port(), quiet_port());
         let mut mapper = dying_with_us("epmd");
         mapper.args(["-port", &mapper_port.to_string(), "-address", "127.0.0.1"]);
         let mapper = mapper.stdin(Stdio::null()).spawn().expect("Erlang's port mapper starts");
@@ -120,6 +120,14 @@ impl Drop for RabbitNode {
             );
         }
     }
+}
+
+/// A free port below those that the kernel gives to outgoing connections: the node takes it seconds from now, and again after
+/// each restart.
+fn quiet_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| rand::rng().random_range(15_000..32_000));
+    let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.expect("an endless iterator finds one")
 }
 
 fn start(programs: &Path, folder: &TempDir, distribution_port: u16, mapper_port: u16) -> Child {
