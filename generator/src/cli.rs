@@ -18,6 +18,7 @@ Examples:
   audit-generator --attack failed-logins --attack mass-deletion --events 500 --at-once
   audit-generator --seed 7 --start 2026-01-01T00:00:00Z --events 20 --to stdout
   audit-generator --to stdout --events 100 | trailctl produce -
+  audit-generator --to rabbitmq --rate 50                      in the words of the older services
 
 Attacks come in the middle of the run, one after the other. The same seed, start and options give the same events, byte
 for byte; without --start the first event is of now (with --at-once: the last one).
@@ -80,6 +81,8 @@ pub struct Cli {
 pub enum Target {
     /// To Kafka, as Avro with the canonical schema
     Kafka,
+    /// To RabbitMQ, as the older services would publish them
+    Rabbitmq,
     /// To standard output, as canonical JSON Lines
     Stdout,
 }

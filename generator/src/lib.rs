@@ -8,6 +8,7 @@ mod chance;
 pub mod cli;
 mod happening;
 pub mod json_line;
+pub mod older;
 mod plan;
 pub mod send;
 mod story;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use audit_generator::{
     Plan, World,
     cli::{Cli, Target},
-    send::{KafkaSender, Pace, Sender},
+    send::{KafkaSender, Pace, RabbitSender, Sender},
 };
 use clap::Parser as _;
 use service::config::AuditConfig;
@@ -43,8 +43,12 @@ fn config(cli: &Cli) -> anyhow::Result<Option<AuditConfig>> {
     let here = || Some(PathBuf::from("audit.toml")).filter(|path| path.is_file());
     let path = cli.config.clone().or_else(here).or_else(local_stack);
     let config = service::config::load(path)?.config;
-    config.kafka.bootstrap_servers()?;
-    config.registry.url()?;
+    if cli.to == Target::Rabbitmq {
+        config.rabbitmq.url()?;
+    } else {
+        config.kafka.bootstrap_servers()?;
+        config.registry.url()?;
+    }
     Ok(Some(config))
 }
 
@@ -56,6 +60,9 @@ fn local_stack() -> Option<PathBuf> {
 
 async fn run(cli: &Cli, plan: Plan, config: Option<&AuditConfig>) -> anyhow::Result<u64> {
     let mut sender = match config {
+        Some(config) if cli.to == Target::Rabbitmq => {
+            Sender::Rabbit(Box::new(RabbitSender::connect(&config.rabbitmq).await?))
+        }
         Some(config) => Sender::Kafka(Box::new(KafkaSender::connect(config, &cli.topic).await?)),
         None => Sender::Stdout,
     };

@@ -1,4 +1,6 @@
-//! How events leave: at their pace, to Kafka or to standard output.
+//! How events leave: at their pace, to Kafka, to RabbitMQ or to standard output.
+
+mod rabbitmq;
 
 use std::{
     io::Write,
@@ -14,6 +16,7 @@ use shared::{
 };
 
 use crate::json_line;
+pub use rabbitmq::RabbitSender;
 
 /// Acknowledgements that are awaited later, at most.
 const AHEAD: usize = 4096;
@@ -23,6 +26,8 @@ const AHEAD: usize = 4096;
 pub enum Sender {
     /// A Kafka topic.
     Kafka(Box<KafkaSender>),
+    /// RabbitMQ's exchanges.
+    Rabbit(Box<RabbitSender>),
     /// Standard output.
     Stdout,
 }
@@ -73,6 +78,7 @@ impl Sender {
     pub async fn send(&mut self, envelope: Envelope) -> anyhow::Result<()> {
         match self {
             Self::Kafka(sender) => sender.send(envelope).await,
+            Self::Rabbit(sender) => sender.send(&envelope).await,
             Self::Stdout => {
                 let line = json_line::of(&envelope)?;
                 writeln!(std::io::stdout().lock(), "{line}").context("writing to standard output")
@@ -84,6 +90,7 @@ impl Sender {
     pub async fn finish(&mut self) -> anyhow::Result<()> {
         match self {
             Self::Kafka(sender) => sender.settle().await,
+            Self::Rabbit(sender) => sender.settle().await,
             Self::Stdout => std::io::stdout().flush().context("writing to standard output"),
         }
     }

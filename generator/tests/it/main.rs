@@ -3,5 +3,6 @@
 #![expect(clippy::expect_used, reason = "tests: the helpers too")]
 
 mod cli;
+mod older;
 mod stored;
 mod world;
