@@ -148,6 +148,7 @@ async fn the_json_has_the_contracts_names(stack: &Stack) {
         "rabbitmq",
         "audit-ingestor",
         "audit-api",
+        "audit-projector",
         "audit-rabbitmq-bridge",
     ] {
         assert!(names.contains(&name), "{name}: {names:?}");
