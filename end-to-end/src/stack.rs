@@ -181,7 +181,9 @@ impl Drop for Stack {
         down.arg("down").env("XTASK_STACK", self.name).stdin(Stdio::null()).stdout(Stdio::null());
         let stopped = down.stderr(Stdio::null()).status();
         if std::thread::panicking() {
-            for name in ["audit-ingestor", "audit-api", "audit-projector", "audit-rabbitmq-bridge", "supervisor"] {
+            for name in
+                ["audit-ingestor", "audit-api", "audit-projector", "audit-rabbitmq-bridge", "supervisor"]
+            {
                 eprintln!("--- the end of {name}'s log:\n{}", self.log_end(name, 10));
             }
             eprintln!("--- everything of this stack is kept in {}", self.dir.display());
