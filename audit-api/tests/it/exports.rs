@@ -210,17 +210,21 @@ impl Bucket {
     async fn serve(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let app = axum::Router::new().fallback(Self::answer).with_state(self.clone());
+        let app = axum::Router::new()
+            .fallback(|bucket: State<Self>, method: Method, uri: Uri, body: Bytes| {
+                std::future::ready(Self::answer(bucket, &method, &uri, &body))
+            })
+            .with_state(self.clone());
         let app = app.layer(axum::extract::DefaultBodyLimit::disable());
         tokio::spawn(async move { axum::serve(listener, app).await });
         format!("http://{address}")
     }
 
-    async fn answer(
+    fn answer(
         State(bucket): State<Self>,
-        method: Method,
-        uri: Uri,
-        body: Bytes,
+        method: &Method,
+        uri: &Uri,
+        body: &Bytes,
     ) -> axum::response::Response {
         let query = uri.query().unwrap_or_default();
         let part = query.split('&').find_map(|pair| pair.strip_prefix("partNumber=")?.parse().ok());
