@@ -29,7 +29,7 @@ use crate::{endpoints, respond::ProblemDocument, state::Api};
     security(("bearer" = [])),
     tags(
         (name = "Events", description = "Events by id and by filter."),
-        (name = "Aggregates", description = "The history of one thing."),
+        (name = "Aggregates", description = "The things that events are about, and the history of one."),
         (name = "Streams", description = "Replays and the live tail."),
         (name = "Ledger", description = "What became of each Kafka record."),
         (name = "Dead letters", description = "Records that are no events, and why."),
@@ -171,7 +171,7 @@ enum RedriveOutcomeWord {
 #[derive(ToSchema)]
 #[schema(as = PageInfo, rename_all = "camelCase")]
 #[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
-struct PageInfoDocument {
+pub struct PageInfoDocument {
     /// The limit that held.
     limit: u32,
     /// What `cursor` takes for the next page; null = there is none.
@@ -195,13 +195,30 @@ pub struct EventPageDocument {
 #[derive(ToSchema)]
 #[schema(as = Integrity)]
 #[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
-struct IntegrityDocument {
+pub struct IntegrityDocument {
     /// Missing versions: first and last.
     #[schema(example = json!([[3, 5]]))]
     gaps: Vec<Vec<i32>>,
     /// Versions that several events have.
     #[schema(example = json!([7]))]
     forks: Vec<i32>,
+}
+
+/// The moment that an answer shows which is counted beside the ingest: it holds the events of every append up to one, and of
+/// none beyond.
+#[derive(ToSchema)]
+#[schema(as = AsOf, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields are the schema of the OpenAPI document")]
+pub struct AsOfDocument {
+    /// The last append that is in; 0 = none yet.
+    append: i64,
+    /// When that append was recorded.
+    #[schema(format = DateTime, required = true)]
+    recorded_at: Option<String>,
+    /// How many appends there are beyond it.
+    behind: i64,
+    /// How long the first of those has been waiting; 0 when there is none.
+    age_seconds: f64,
 }
 
 /// A page of a history.

@@ -123,6 +123,9 @@ pub enum Command {
     /// moment, it goes on when run again. Set `database.indexes` to the same.
     #[command(verbatim_doc_comment)]
     Index(commands::index::Arguments),
+    /// Show how far the projections have read, or make them anew
+    #[command(subcommand)]
+    Projections(commands::projections::Command),
     /// Check configuration, database, Kafka and registry, with a remedy for each finding
     ///
     /// Changes nothing. Each line says ok, warn or fail, and what to do; exit code 1 when something fails.

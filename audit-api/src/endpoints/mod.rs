@@ -3,6 +3,7 @@
 mod aggregates;
 mod asked;
 mod dead_letters;
+mod event_types;
 mod events;
 mod fallback;
 mod health;
@@ -27,6 +28,8 @@ pub fn v1() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(events::list::list, events::submit::submit))
         .routes(routes!(events::find::find))
+        .routes(routes!(event_types::list))
+        .routes(routes!(aggregates::list::list))
         .routes(routes!(aggregates::history::history))
         .routes(routes!(aggregates::replay::replay))
         .routes(routes!(replay::replay))

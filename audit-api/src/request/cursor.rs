@@ -56,6 +56,49 @@ fn decode<const N: usize>(kind: &str, text: &str, fingerprint: &Fingerprint) -> 
     Ok(read)
 }
 
+/// Some texts and a fingerprint, as one opaque word; no stored text holds U+0000.
+fn encode_texts(kind: &str, texts: &[&str], fingerprint: &Fingerprint) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{kind}\0{}\0{}", fingerprint.0, texts.join("\0")))
+}
+
+fn decode_texts<const N: usize>(
+    kind: &str,
+    text: &str,
+    fingerprint: &Fingerprint,
+) -> Result<[String; N], Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Problem::invalid_cursor())?;
+    let text = String::from_utf8(bytes).map_err(|_| Problem::invalid_cursor())?;
+    let parts: Vec<&str> = text.split('\0').collect();
+    let [own, given, texts @ ..] = &parts[..] else { return Err(Problem::invalid_cursor()) };
+    if *own != kind || *given != fingerprint.0 {
+        return Err(Problem::cursor_mismatch());
+    }
+    let texts = <&[&str; N]>::try_from(texts).map_err(|_| Problem::invalid_cursor())?;
+    Ok(texts.map(str::to_owned))
+}
+
+/// The cursor behind an aggregate.
+pub fn of_aggregate(key: &AggregateKey, fingerprint: &Fingerprint) -> String {
+    encode_texts("a", &[&key.aggregate_type, &key.aggregate_id, &key.organization_id], fingerprint)
+}
+
+/// The aggregate that the list goes on after.
+pub fn read_aggregate(text: &str, fingerprint: &Fingerprint) -> Result<AggregateKey, Problem> {
+    let [aggregate_type, aggregate_id, organization_id] = decode_texts("a", text, fingerprint)?;
+    Ok(AggregateKey { organization_id, aggregate_type, aggregate_id })
+}
+
+/// The cursor behind an event type.
+pub fn of_event_type(event_type: &str, fingerprint: &Fingerprint) -> String {
+    encode_texts("t", &[event_type], fingerprint)
+}
+
+/// The event type that the list goes on after.
+pub fn read_event_type(text: &str, fingerprint: &Fingerprint) -> Result<String, Problem> {
+    let [event_type] = decode_texts("t", text, fingerprint)?;
+    Ok(event_type)
+}
+
 /// A time that a row may have: what a cursor says is a caller's word.
 fn time(micros: i64) -> Result<Timestamp, Problem> {
     let time = Timestamp::from_micros(micros);
@@ -104,6 +147,25 @@ pub fn read_dead_letter(text: &str, fingerprint: &Fingerprint) -> Result<(Timest
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cursor_of_texts_holds_whatever_a_name_may_hold() {
+        let (one, other) = (Fingerprint::of(&["a"]), Fingerprint::of(&["b"]));
+        let key = AggregateKey {
+            organization_id: String::new(),
+            aggregate_type: "O/\u{e9}".to_owned(),
+            aggregate_id: "x".repeat(1990),
+        };
+        let cursor = of_aggregate(&key, &one);
+        assert!(cursor.len() <= 3072, "{}", cursor.len());
+        assert_eq!(read_aggregate(&cursor, &one).ok(), Some(key));
+        assert!(read_aggregate(&cursor, &other).is_err());
+        assert!(read_event_type(&cursor, &one).is_err());
+        assert_eq!(read_event_type(&of_event_type("T", &one), &one).ok().as_deref(), Some("T"));
+        for broken in ["", "x", "AAAA", &cursor[1..], &format!("{cursor}A")] {
+            assert!(read_aggregate(broken, &one).is_err(), "{broken}");
+        }
+    }
 
     #[test]
     fn a_cursor_only_continues_its_own_list() {

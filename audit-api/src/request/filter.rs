@@ -78,7 +78,8 @@ pub fn read(parameters: &mut Parameters) -> Result<EventFilter, Problem> {
     })
 }
 
-fn patterns(parameters: &mut Parameters, name: &'static str) -> Result<Vec<Pattern>, Problem> {
+/// The values of a parameter in which `*` stands for any run of characters.
+pub fn patterns(parameters: &mut Parameters, name: &'static str) -> Result<Vec<Pattern>, Problem> {
     Ok(parameters.many(name)?.iter().map(|text| Pattern::parse(text)).collect())
 }
 

@@ -11,6 +11,8 @@ use crate::respond::Problem;
 const MOST_PARAMETERS: usize = 200;
 /// The longest value, in bytes.
 const LONGEST_VALUE: usize = 2048;
+/// The longest cursor: it may hold the key of an aggregate, 2,000 bytes, in base64.
+const LONGEST_CURSOR: usize = 3072;
 
 /// The parameters of one request, until they are taken.
 #[derive(Debug, Default)]
@@ -37,8 +39,9 @@ impl Parameters {
                     "is not UTF-8, or holds U+0000: percent-encode the value's UTF-8 bytes",
                 )
             })?;
-            if value.len() > LONGEST_VALUE {
-                return Err(Problem::parameter(&name, &format!("is longer than {LONGEST_VALUE} bytes")));
+            let longest = if name == "cursor" { LONGEST_CURSOR } else { LONGEST_VALUE };
+            if value.len() > longest {
+                return Err(Problem::parameter(&name, &format!("is longer than {longest} bytes")));
             }
             pairs.push((name, value));
         }

@@ -4,7 +4,7 @@ use axum::{
     body::Body,
     http::{HeaderValue, Response, header},
 };
-use store::{EventRow, Integrity};
+use store::{EventRow, Integrity, projections::AsOf};
 
 /// What a page says besides its data.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub struct PageInfo {
     pub total: Option<u64>,
     /// The aggregate's integrity, on the first page of a history.
     pub integrity: Option<Integrity>,
+    /// The moment that an answer from a projection shows.
+    pub as_of: Option<AsOf>,
 }
 
 /// How many rows an answer holds: for the log line of the request.
@@ -47,6 +49,10 @@ pub fn of_json(items: &[u8], count: usize, info: &PageInfo, request: &axum::http
         body.extend_from_slice(b",\"integrity\":");
         body.extend_from_slice(integrity.to_string().as_bytes());
     }
+    if let Some(as_of) = &info.as_of {
+        body.extend_from_slice(b",\"asOf\":");
+        body.extend_from_slice(as_of_json(as_of).to_string().as_bytes());
+    }
     body.push(b'}');
     let mut response = super::data("application/json", body);
     if let Some(link) = info.next_cursor.as_deref().and_then(|cursor| next_link(request, cursor)) {
@@ -62,6 +68,16 @@ fn page_json(info: &PageInfo) -> serde_json::Value {
         page["total"] = total.into();
     }
     page
+}
+
+/// Up to which append an answer holds everything, and nothing beyond.
+pub fn as_of_json(as_of: &AsOf) -> serde_json::Value {
+    serde_json::json!({
+        "append": as_of.append,
+        "recordedAt": as_of.recorded_at.map(|time| time.to_string()),
+        "behind": as_of.behind,
+        "ageSeconds": as_of.age.as_secs_f64(),
+    })
 }
 
 /// `Link: <…>; rel="next"` (RFC 8288): the same request with the next cursor, relative to the server.

@@ -15,6 +15,7 @@ mod older_projected;
 mod older_writes;
 mod openapi;
 mod process;
+mod projected;
 mod protocol;
 mod redrive;
 mod resume;

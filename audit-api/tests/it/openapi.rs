@@ -99,6 +99,8 @@ fn the_document_is_complete() {
     for path in [
         "/v1/events",
         "/v1/events/{eventId}",
+        "/v1/event-types",
+        "/v1/aggregates",
         "/v1/aggregates/{type}/{id}/events",
         "/v1/aggregates/{type}/{id}/replay",
         "/v1/replay",

@@ -10,6 +10,7 @@ pub mod index;
 pub mod ledger;
 pub mod migrate;
 pub mod produce;
+pub mod projections;
 pub mod record;
 pub mod replay;
 pub mod schemas;
@@ -36,6 +37,7 @@ pub async fn run(command: Command, session: &Session) -> anyhow::Result<Outcome>
         Command::Topics(command) => topics::run(&command, session).await,
         Command::Schemas(command) => schemas::run(&command, session).await,
         Command::Migrate(arguments) => migrate::run(&arguments, session).await,
+        Command::Projections(command) => projections::run(&command, session).await,
         Command::Index(arguments) => index::run(&arguments, session).await,
         Command::Doctor(arguments) => doctor::run(&arguments, session).await,
         Command::Completions(arguments) => completions::run(&arguments),

@@ -1,5 +1,7 @@
 //! The database: every role reaches it, none can change an event, the guards stand, the clocks agree.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use service::config::DatabaseSettings;
 use shared::{
@@ -11,6 +13,7 @@ use store::{
     DatabaseUrl, StoreError,
     indexes::{IndexState, Presence},
     inspect::Inspection,
+    projections::{Projection, ProjectionState},
 };
 
 use super::Check;
@@ -22,6 +25,8 @@ const SKEW_WORTH_A_WORD: i64 = 2_000_000;
 const SKEW_TOO_LARGE: i64 = 60_000_000;
 /// A dead letter waits longer than this only when the relay does not work, in microseconds.
 const UNPUBLISHED_TOO_LONG: i64 = 60_000_000;
+/// A projection is behind for longer than this only when no projector works, or a rebuild is under way.
+const PROJECTION_TOO_OLD: Duration = Duration::from_mins(1);
 
 /// Checks the database as each configured role.
 pub async fn check(settings: &DatabaseSettings, clock: SystemClock) -> Vec<Check> {
@@ -69,6 +74,7 @@ struct Seen {
     schema: Result<(), StoreError>,
     unpublished: Option<(i64, Option<Timestamp>)>,
     indexes: Option<Vec<IndexState>>,
+    projections: Vec<ProjectionState>,
 }
 
 async fn look(role: &str, url: &SecretString, clock: SystemClock) -> Result<Seen, StoreError> {
@@ -89,7 +95,11 @@ async fn look(role: &str, url: &SecretString, clock: SystemClock) -> Result<Seen
         ("audit_operator", Ok(())) => Some(store::indexes::inventory(&client).await?),
         _ => None,
     };
-    Ok(Seen { inspection, host_now, schema, unpublished, indexes })
+    let projections = match (role, &schema) {
+        ("audit_operator", Ok(())) => store::projections::states(&client).await?,
+        _ => Vec::new(),
+    };
+    Ok(Seen { inspection, host_now, schema, unpublished, indexes, projections })
 }
 
 fn judge(name: &str, role: &str, seen: &Seen, wanted: IndexSet) -> Vec<Check> {
@@ -100,6 +110,7 @@ fn judge(name: &str, role: &str, seen: &Seen, wanted: IndexSet) -> Vec<Check> {
         checks.extend(seen.indexes.as_ref().map(|indexes| set_of_indexes(indexes, wanted)));
         checks
             .extend(seen.unpublished.map(|(count, oldest)| dead_letters(count, oldest, seen.inspection.now)));
+        checks.extend(seen.projections.iter().map(projection));
     }
     checks
 }
@@ -193,6 +204,32 @@ fn dead_letters(count: i64, oldest: Option<Timestamp>, now: Timestamp) -> Check 
     )
 }
 
+fn projection(state: &ProjectionState) -> Check {
+    let name = format!("projection {}", state.name);
+    let known = Projection::parse(&state.name).map(Projection::version);
+    if let Some(version) = known.filter(|version| state.version > *version) {
+        return Check::warn(
+            name,
+            format!("version {} made it, this build knows {version}", state.version),
+            "use the trailctl and the projector of the newer release",
+        );
+    }
+    let as_of = &state.as_of;
+    if as_of.behind == 0 {
+        return Check::ok(name, "has read everything");
+    }
+    let detail = format!("{} appends behind, the first of them for {} s", as_of.behind, as_of.age.as_secs());
+    if as_of.age < PROJECTION_TOO_OLD {
+        return Check::ok(name, detail);
+    }
+    Check::warn(
+        name,
+        detail,
+        "is a projector running (its metric audit_projector_leading is 1), and what does its log say? A rebuild catches up \
+         by itself",
+    )
+}
+
 fn remedy(error: &StoreError) -> &'static str {
     match error {
         StoreError::Unavailable(_) => "is the server running, and are host, port and network right?",
@@ -203,7 +240,10 @@ fn remedy(error: &StoreError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use store::indexes::{DEFINITIONS, Definition};
+    use store::{
+        indexes::{DEFINITIONS, Definition},
+        projections::AsOf,
+    };
 
     use super::super::Level;
     use super::*;
@@ -218,7 +258,14 @@ mod tests {
             unguarded: None,
             partitions: 3,
         };
-        Seen { inspection, host_now: now, schema: Ok(()), unpublished: None, indexes: None }
+        Seen {
+            inspection,
+            host_now: now,
+            schema: Ok(()),
+            unpublished: None,
+            indexes: None,
+            projections: Vec::new(),
+        }
     }
 
     #[test]
@@ -275,6 +322,25 @@ mod tests {
         assert!(other.remedy.contains("trailctl index --set essential"), "{}", other.remedy);
         let half = states(|index| if index.lookup.is_some() { Presence::Partial } else { Presence::Whole });
         assert!(set_of_indexes(&half, IndexSet::Standard).detail.contains("half there: events_organization"));
+    }
+
+    #[test]
+    fn a_projection_that_lags_is_said() {
+        let behind = |appends: i64, seconds: u64, version: i32| {
+            let as_of =
+                AsOf { append: 7, recorded_at: None, behind: appends, age: Duration::from_secs(seconds) };
+            let updated_at = Timestamp::from_micros(0);
+            projection(&ProjectionState { name: "aggregates".to_owned(), version, as_of, updated_at })
+        };
+        assert_eq!(behind(0, 0, 1).level, Level::Ok);
+        assert_eq!(behind(3, 2, 1).level, Level::Ok);
+        let lagging = behind(9, 600, 1);
+        assert_eq!(lagging.level, Level::Warn);
+        assert!(
+            lagging.name == "projection aggregates" && lagging.detail.contains("9 appends"),
+            "{lagging:?}"
+        );
+        assert_eq!(behind(0, 0, 99).level, Level::Warn);
     }
 
     #[test]

@@ -35,6 +35,53 @@ async fn migrate_makes_a_new_database_whole_and_is_idempotent() {
 }
 
 #[tokio::test]
+async fn projections_are_shown_rebuilt_and_looked_after() {
+    let database = TestDatabase::create().await;
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database));
+    let superuser = database.connect(Role::Superuser).await;
+    superuser
+        .batch_execute(
+            "insert into audit.logs (cluster, topic, \"partition\", incarnation, next_offset) values ('default', 't', 0, 1, 4);
+             insert into audit.appends select n, now() - interval '1 hour', n, n + 1, null, null, 1, 1, 0, 0, 0, sha256('') \
+                from generate_series(1, 3) n;
+             insert into audit.aggregates values (1, now(), now(), '', 'Order', 'o', '{}', '{}');
+             update audit.projections set position = 3 where name <> 'event_types'",
+        )
+        .await
+        .expect("a state of things");
+    let positions = |ran: &Ran| -> Vec<(String, i64, i64)> {
+        let row = |line: &Value| {
+            let number = |name: &str| line[name].as_i64().expect("a number");
+            (line["projection"].as_str().expect("a name").to_owned(), number("position"), number("behind"))
+        };
+        ran.json_lines().iter().map(row).collect()
+    };
+    let state = |name: &str, position: i64| (name.to_owned(), position, 3 - position);
+    let shown = trailctl.run(&["projections", "status"]).ends_with(0);
+    let rest = [state("data_accesses", 3), state("event_types", 0), state("security_events", 3)];
+    assert_eq!(positions(&shown), [&[state("aggregates", 3)], &rest[..]].concat());
+
+    let doctor = trailctl.run(&["doctor"]);
+    let checks = doctor.json_lines();
+    let level =
+        |name: &str| checks.iter().find(|line| line["check"] == name).expect("a check")["level"].clone();
+    assert_eq!(
+        (level("projection aggregates"), level("projection event_types")),
+        (json!("ok"), json!("warn"))
+    );
+
+    let refused = trailctl.run(&["projections", "rebuild", "aggregates"]).ends_with(2);
+    assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
+    let unknown = trailctl.run(&["projections", "rebuild", "--yes", "events"]).ends_with(2);
+    assert!(unknown.stderr.contains("aggregates, data_accesses"), "{}", unknown.stderr);
+    let rebuilt = trailctl.run(&["projections", "rebuild", "--yes", "aggregates"]).ends_with(0);
+    assert_eq!(positions(&rebuilt), [&[state("aggregates", 0)], &rest[..]].concat());
+    let left: i64 =
+        superuser.query_one("select count(*) from audit.aggregates", &[]).await.expect("counted").get(0);
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
 async fn a_new_database_gets_the_configured_indexes_and_one_with_events_keeps_its_own() {
     let database = TestDatabase::create_empty().await;
     let essential = DaemonConfig::new(&database).set("database", "indexes", "\"essential\"");

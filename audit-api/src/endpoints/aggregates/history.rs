@@ -111,5 +111,5 @@ pub(crate) async fn history(
         None => Some(measure::query("integrity", api.reader.integrity(&scope, &key)).await?),
     };
     let next_cursor = last.map(|last| cursor::of_history(&last, &fingerprint));
-    Ok(page::of_events(&rows, &PageInfo { limit, next_cursor, total: None, integrity }, &uri))
+    Ok(page::of_events(&rows, &PageInfo { limit, next_cursor, integrity, ..PageInfo::default() }, &uri))
 }

@@ -1,5 +1,6 @@
 //! `/v1/aggregates`
 
 pub(super) mod history;
+pub(super) mod list;
 pub(super) mod replay;
 mod resolve;

@@ -157,7 +157,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Re
     };
     let found = measure::query("page", api.reader.page(&listing.request(filter, scope))).await?;
     let next_cursor = found.next.map(|key| cursor::encode(&key, &listing.fingerprint));
-    let info = PageInfo { limit: listing.limit, next_cursor, total, integrity: None };
+    let info = PageInfo { limit: listing.limit, next_cursor, total, ..PageInfo::default() };
     Ok(page::of_events(&found.events, &info, &uri))
 }
 
