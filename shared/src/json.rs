@@ -2,10 +2,14 @@
 
 mod fault;
 mod keys;
+mod normal;
+mod opened;
 mod scan;
 mod tokens;
 mod write;
 
+pub(crate) use normal::equal;
+pub(crate) use opened::{Opened, open, string};
 pub(crate) use write::{push_integer, push_string};
 
 use crate::refusal::{Reason, Refusal};

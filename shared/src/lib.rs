@@ -23,6 +23,7 @@ pub mod record;
 pub mod refusal;
 pub mod retention;
 pub mod scope;
+pub mod state;
 pub mod timestamp;
 pub mod view;
 pub mod vocabulary;

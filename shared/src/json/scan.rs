@@ -6,15 +6,7 @@ use super::{MAX_DEPTH, PROTECTED_KEY, ProtectedMarker};
 
 /// The compact text, or `None` when the text is compact already.
 pub(super) fn scan(text: &str, protected: ProtectedMarker) -> Result<Option<String>, Box<Fault>> {
-    let mut scanner = Scanner {
-        text,
-        bytes: text.as_bytes(),
-        at: 0,
-        copied: 0,
-        compacted: None,
-        keys: Keys::default(),
-        protected,
-    };
+    let mut scanner = Scanner::new(text, protected);
     scanner.space();
     if scanner.peek() != Some(b'{') {
         return syntax("the payload must be a JSON object");
@@ -46,13 +38,18 @@ pub(super) struct Scanner<'a> {
     protected: ProtectedMarker,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    pub(super) fn new(text: &'a str, protected: ProtectedMarker) -> Self {
+        let bytes = text.as_bytes();
+        Self { text, bytes, at: 0, copied: 0, compacted: None, keys: Keys::default(), protected }
+    }
+
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     /// Skips whitespace, and leaves it out of the result.
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         let start = self.at;
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
@@ -67,7 +64,7 @@ impl Scanner<'_> {
     }
 
     /// A value; `depth` is its own, when it is a container. No whitespace stands before it.
-    fn value(&mut self, depth: usize) -> Scanned<()> {
+    pub(super) fn value(&mut self, depth: usize) -> Scanned<()> {
         match self.peek() {
             Some(b'{' | b'[') if depth > MAX_DEPTH => placed("nested deeper than 64 levels"),
             Some(b'{') => self.object(depth),
