@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod avro;
+pub mod causation;
 pub mod clock;
 pub mod csv;
 pub mod cursor;

@@ -8,6 +8,7 @@ mod explain;
 mod fate;
 mod history;
 mod letters;
+mod links;
 mod page;
 mod place;
 mod pool_use;
