@@ -71,7 +71,8 @@ async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: N
 /// JSON and JSON lines, but nothing live.
 fn is_compressible(_: StatusCode, _: Version, headers: &HeaderMap, extensions: &Extensions) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let compressible = ["application/json", "application/x-ndjson", "application/problem+json", "text/plain"];
+    let compressible =
+        ["application/json", "application/x-ndjson", "application/problem+json", "text/csv", "text/plain"];
     compressible.iter().any(|name| kind.starts_with(name)) && extensions.get::<Live>().is_none()
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use service::{Shutdown, config::ApiSettings};
-use shared::{clock::Clock, retention::RetentionRules, timestamp::Timestamp};
+use shared::{clock::Clock, filter::Pattern, retention::RetentionRules, timestamp::Timestamp};
 use store::Reader;
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -11,6 +11,9 @@ use crate::{
     auth::Authenticator, exports::Exports, head::HeadWatcher, redrive::Redriver, respond::Problem,
     writing::Writing,
 };
+
+/// Long histories that are folded at once: each may take as much memory as the largest state.
+const FOLDS: usize = 4;
 
 /// The state of the API; handlers hold it as `State<Arc<Api>>`.
 pub struct Api {
@@ -32,6 +35,10 @@ pub struct Api {
     pub exports: Option<Arc<Exports>>,
     /// How long which events are kept.
     pub retention: RetentionRules,
+    /// One permit per long history that is being folded.
+    pub folds: Arc<Semaphore>,
+    /// The event types that mark an aggregate as deleted.
+    pub deletions: Vec<Pattern>,
     /// The request to stop.
     pub shutdown: Shutdown,
 }
@@ -59,6 +66,8 @@ impl Api {
         let head = HeadWatcher::start(reader.clone(), settings.tail_poll);
         let Older { exports, retention } = older;
         let streams = Arc::new(Semaphore::new(settings.max_streams));
+        let folds = Arc::new(Semaphore::new(FOLDS));
+        let deletions = settings.deletion_types.iter().map(|text| Pattern::parse(text)).collect();
         Arc::new(Self {
             reader,
             writing,
@@ -69,6 +78,8 @@ impl Api {
             streams,
             exports,
             retention,
+            folds,
+            deletions,
             shutdown,
         })
     }

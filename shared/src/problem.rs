@@ -36,6 +36,8 @@ pub enum ProblemType {
     UriTooLong,
     /// The body's content type is not read here.
     UnsupportedMediaType,
+    /// The aggregate has more events, or more state, than is folded (semantics.md 10).
+    AggregateTooLarge,
     /// The query would read too much; the detail names the remedy.
     QueryTooBroad,
     /// Events in the body break rules; none was taken.
@@ -60,7 +62,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every problem, by status.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::InvalidRequest,
         Self::InvalidCursor,
         Self::CursorMismatch,
@@ -76,6 +78,7 @@ impl ProblemType {
         Self::PayloadTooLarge,
         Self::UriTooLong,
         Self::UnsupportedMediaType,
+        Self::AggregateTooLarge,
         Self::QueryTooBroad,
         Self::InvalidEvents,
         Self::IdempotencyKeyReused,
@@ -107,6 +110,7 @@ impl ProblemType {
             Self::PayloadTooLarge => ("payload-too-large", "The body is too large", 413),
             Self::UriTooLong => ("uri-too-long", "The address is too long", 414),
             Self::UnsupportedMediaType => ("unsupported-media-type", "Unsupported media type", 415),
+            Self::AggregateTooLarge => ("aggregate-too-large", "The aggregate is too large", 422),
             Self::QueryTooBroad => ("query-too-broad", "The query is too broad", 422),
             Self::InvalidEvents => ("invalid-events", "Events break rules; none was taken", 422),
             Self::IdempotencyKeyReused => {

@@ -1,10 +1,38 @@
 //! An event as every answer shows it.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
-use crate::json::{push_integer, push_string};
+use crate::csv::{FormulaGuard, push_record};
+use crate::json::{Opened, open, push_integer, push_string, string};
 use crate::position::Position;
 use crate::timestamp::Timestamp;
+
+/// The columns of events as CSV.
+const CSV_COLUMNS: [&str; 16] = [
+    "eventId",
+    "eventType",
+    "aggregateType",
+    "aggregateId",
+    "timestamp",
+    "version",
+    "organizationId",
+    "userId",
+    "source",
+    "action",
+    "correlationId",
+    "causationId",
+    "recordedAt",
+    "position",
+    "payload",
+    "metadata",
+];
+
+/// Appends the line of column names that events as CSV begin with.
+pub fn write_csv_header(out: &mut Vec<u8>) {
+    push_record(out, CSV_COLUMNS, FormulaGuard::Off);
+}
 
 /// The contract's JSON of a stored event, borrowed from wherever it was read.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +60,49 @@ pub struct EventView<'a> {
 }
 
 impl EventView<'_> {
+    /// The metadata values of these keys; `None` = absent.
+    pub fn metadata_values<const N: usize>(&self, keys: [&str; N]) -> [Option<Cow<'_, str>>; N] {
+        let opened = open(self.metadata);
+        keys.map(|key| match opened.as_ref()?.member(key)? {
+            Opened::Text(text) => string(text),
+            Opened::Object(_) => None,
+        })
+    }
+
+    /// Appends the event as one CSV record: times and payload as in JSON, metadata values that have a filter in columns of
+    /// their own, `""` = absent.
+    pub fn write_csv(&self, out: &mut Vec<u8>, guard: FormulaGuard) {
+        let promoted = self.metadata_values([
+            "organizationId",
+            "userId",
+            "source",
+            "action",
+            "correlationId",
+            "causationId",
+        ]);
+        let [organization, user, source, action, correlation, causation] =
+            promoted.map(Option::unwrap_or_default);
+        let cells: [&str; CSV_COLUMNS.len()] = [
+            &self.event_id.to_string(),
+            self.event_type,
+            self.aggregate_type,
+            self.aggregate_id,
+            &self.timestamp.to_string(),
+            &self.version.to_string(),
+            &organization,
+            &user,
+            &source,
+            &action,
+            &correlation,
+            &causation,
+            &self.recorded_at.to_string(),
+            &self.position.to_string(),
+            self.payload,
+            self.metadata,
+        ];
+        push_record(out, cells, guard);
+    }
+
     /// Appends the event as one compact JSON object, without a newline; times with six decimals, `position` a string.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         out.reserve(self.payload.len() + self.metadata.len() + 512);

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod asked;
+mod causation;
 mod dead_letters;
 mod event_types;
 mod events;
@@ -30,8 +31,12 @@ pub fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(events::find::find))
         .routes(routes!(event_types::list))
         .routes(routes!(aggregates::list::list))
+        .routes(routes!(causation::of_event))
+        .routes(routes!(causation::of_correlation))
         .routes(routes!(aggregates::history::history))
         .routes(routes!(aggregates::replay::replay))
+        .routes(routes!(aggregates::state::state))
+        .routes(routes!(aggregates::diff::diff))
         .routes(routes!(replay::replay))
         .routes(routes!(stream::stream))
         .routes(routes!(ledger::record))

@@ -13,6 +13,8 @@ pub enum Media {
     Ndjson,
     /// Server-sent events.
     EventStream,
+    /// Comma-separated values (RFC 4180), with a header line.
+    Csv,
 }
 
 impl Media {
@@ -22,6 +24,15 @@ impl Media {
             Self::Json => "application/json",
             Self::Ndjson => "application/x-ndjson",
             Self::EventStream => "text/event-stream",
+            Self::Csv => "text/csv",
+        }
+    }
+
+    /// What answers of it say that they are.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            other => other.name(),
         }
     }
 }

@@ -51,6 +51,18 @@ pub fn check(filter: &EventFilter, scope: &Scope, indexes: UsableIndexes) -> Res
     }
 }
 
+/// Refuses a question that is answered along one index alone, where this database does not have it.
+pub fn needs(lookup: Lookup, what: &str, indexes: UsableIndexes) -> Result<(), Problem> {
+    if indexes.has(lookup) {
+        return Ok(());
+    }
+    Err(too_broad(
+        what,
+        "has no index in this database",
+        "an operator can build it: `trailctl index --set standard`",
+    ))
+}
+
 fn too_broad(name: &str, why: &str, remedy: &str) -> Problem {
     Problem::query_too_broad(format!("{name} {why}: {remedy}"))
 }

@@ -1,4 +1,4 @@
-//! JSON lines: one event a line, the answer whole or reset.
+//! JSON lines and CSV: one event a line, the answer whole or reset.
 
 use store::EventRow;
 
@@ -21,6 +21,7 @@ pub struct Lines<W> {
 
 impl<W: Walk + 'static> Writer for Lines<W> {
     async fn write(mut self, out: &mut Out) -> Result<(), Stop> {
+        out.head().await?;
         let mut chunk = self.first;
         while !chunk.complete {
             let (written, read) =

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, http::Response};
+use shared::{csv::FormulaGuard, view::write_csv_header};
 use store::{ChunkLimits, EventRow, StoreError};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tracing::Instrument as _;
@@ -64,6 +65,7 @@ pub struct Streaming {
 pub struct Out {
     frames: Frames,
     media: Media,
+    guard: FormulaGuard,
     rows: u64,
     last_sent: Instant,
     heartbeat: Duration,
@@ -77,10 +79,17 @@ impl Streaming {
             .map_err(|_| Problem::unavailable("all streams are taken: try again, or close one"))?;
         let (frames, body) = Frames::new(api.settings.slow_client_timeout);
         let heartbeat = api.settings.heartbeat;
-        let out = Out { frames, media, rows: 0, last_sent: Instant::now(), heartbeat };
+        let guard = FormulaGuard::On;
+        let out = Out { frames, media, guard, rows: 0, last_sent: Instant::now(), heartbeat };
         let stream =
             Self { out, ends: api.end_of_stream(caller.expires), access: StreamAccess::opened(), permit };
-        Ok((stream, super::data(media.name(), body)))
+        Ok((stream, super::data(media.content_type(), body)))
+    }
+
+    /// Whether the cells of CSV are kept from becoming formulas; they are unless it is said.
+    pub fn guarded(mut self, guard: FormulaGuard) -> Self {
+        self.out.guard = guard;
+        self
     }
 
     /// Runs the writer in a task of its own until it is done, or the stream has to end.
@@ -113,6 +122,15 @@ impl Streaming {
 }
 
 impl Out {
+    /// Writes what stands before all rows: the column names of CSV.
+    pub async fn head(&mut self) -> Result<(), Gone> {
+        if self.media != Media::Csv {
+            return Ok(());
+        }
+        write_csv_header(self.frames.buffer());
+        self.send().await
+    }
+
     /// Writes rows, with an id for each when they are server-sent events, and hands them over.
     pub async fn rows<F>(&mut self, rows: &[EventRow], id: &F) -> Result<(), Gone>
     where
@@ -121,6 +139,7 @@ impl Out {
         for row in rows {
             match self.media {
                 Media::EventStream => sse::event(self.frames.buffer(), &id(row), row),
+                Media::Csv => row.view().write_csv(self.frames.buffer(), self.guard),
                 Media::Ndjson | Media::Json => ndjson::line(self.frames.buffer(), row),
             }
             self.rows += 1;

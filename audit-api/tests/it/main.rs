@@ -3,6 +3,8 @@
 
 mod aggregates;
 mod auth;
+mod causation;
+mod csv;
 mod events;
 mod exports;
 mod feeder;
@@ -22,6 +24,7 @@ mod resume;
 mod scope;
 mod server;
 mod sse;
+mod state;
 mod streams;
 mod submit;
 mod submit_once;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
 
-use super::{ConfigError, ingestor::within};
+use super::{ConfigError, ingestor::within, lists};
 
 /// Where the API listens and what it allows.
 #[derive(Debug, Clone, Deserialize)]
@@ -43,6 +43,9 @@ pub struct ApiSettings {
     /// How long a graceful stop may take.
     #[serde(with = "humantime_serde")]
     pub shutdown_deadline: Duration,
+    /// Event types that mark an aggregate as deleted; `*` = any run of characters (semantics.md 10).
+    #[serde(deserialize_with = "lists::strings")]
+    pub deletion_types: Vec<String>,
 }
 
 impl Default for ApiSettings {
@@ -61,6 +64,7 @@ impl Default for ApiSettings {
             tail_poll: Duration::from_millis(100),
             slow_client_timeout: Duration::from_mins(1),
             shutdown_deadline: Duration::from_secs(20),
+            deletion_types: vec!["*_DELETED".to_owned(), "*.Deleted".to_owned()],
         }
     }
 }

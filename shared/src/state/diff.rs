@@ -64,7 +64,7 @@ impl<'a> Walk<'a> {
         for key in keys {
             self.at(key, |walk| match (old.get(key), new.get(key)) {
                 (Some(Node::Object(old)), Some(Node::Object(new))) => {
-                    walk.objects(&old.members, &new.members)
+                    walk.objects(&old.members, &new.members);
                 }
                 (Some(old), Some(new)) => walk.values(old, new),
                 (Some(old), None) => walk.removed(old),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{body::Body, extract::State, http::Response};
 use shared::{
+    csv::FormulaGuard,
     cursor,
     filter::{EventFilter, Order, PageKey, Sort},
     scope::Scope,
@@ -57,6 +58,8 @@ struct ListParameters {
     /// `page.nextCursor` of the page before; only with the same filters, sort and order.
     #[param(min_length = 1, max_length = 256)]
     cursor: Option<String>,
+    /// CSV only: exact texts. Without it, what a spreadsheet would take for a formula gets an apostrophe in front.
+    raw: Option<bool>,
 }
 
 #[derive(utoipa::ToSchema)]
@@ -107,10 +110,12 @@ struct Listing {
     limit: u32,
     after: Option<PageKey>,
     fingerprint: String,
+    media: Media,
+    guard: FormulaGuard,
 }
 
 impl Listing {
-    fn read(parameters: &mut Parameters, filter: &EventFilter) -> Result<Self, Problem> {
+    fn read(parameters: &mut Parameters, filter: &EventFilter, media: Media) -> Result<Self, Problem> {
         let sort = parameters.word("sort", &[("time", Sort::Time), ("recorded", Sort::Recorded)])?;
         let order = parameters.word("order", &[("desc", Order::Descending), ("asc", Order::Ascending)])?;
         let count = parameters.word("count", &[("exact", Count::Exact), ("capped", Count::Capped)])?;
@@ -118,7 +123,12 @@ impl Listing {
         let (sort, order) = (sort.unwrap_or_default(), order.unwrap_or_default());
         let fingerprint = cursor::fingerprint(filter, sort, order);
         let after = parameters.one("cursor")?.map(|text| read_page(&text, &fingerprint)).transpose()?;
-        Ok(Self { sort, order, count, limit, after, fingerprint })
+        let raw = parameters.word("raw", &[("true", FormulaGuard::Off), ("false", FormulaGuard::On)])?;
+        if raw.is_some() && media != Media::Csv {
+            return Err(Problem::parameter("raw", "is for `Accept: text/csv` alone: leave it out"));
+        }
+        let guard = raw.unwrap_or_default();
+        Ok(Self { sort, order, count, limit, after, fingerprint, media, guard })
     }
 
     fn request(&self, filter: EventFilter, scope: Scope) -> PageRequest {
@@ -129,26 +139,27 @@ impl Listing {
 
 /// Events
 ///
-/// A page of events, newest first; or, with `Accept: application/x-ndjson`, the whole result as one stream.
+/// A page of events, newest first; or, with `Accept: application/x-ndjson` or `text/csv`, the whole
+/// result as one stream.
 /// In ascending recorded order `nextCursor` is never null: poll it. A page may hold fewer events than `limit`, none even,
 /// and have a next one.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "listEvents", tag = "Events",
     params(FilterParameters, ListParameters),
     responses((status = 200, description = "The events.", content(
-        (EventPageDocument = "application/json"), (EventDocument = "application/x-ndjson")
+        (EventPageDocument = "application/json"), (EventDocument = "application/x-ndjson"), (String = "text/csv")
     ), headers(("Link" = Option<String>, description = "The next page, `rel=\"next\"`."))))
 )]
 pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, uri, mut parameters } = asked;
     let scope = caller.events()?;
-    let media = negotiate(&headers, &[Media::Json, Media::Ndjson])?;
+    let media = negotiate(&headers, &[Media::Json, Media::Ndjson, Media::Csv])?;
     let filter = filter::read(&mut parameters)?;
-    let listing = Listing::read(&mut parameters, &filter)?;
+    let listing = Listing::read(&mut parameters, &filter, media)?;
     parameters.finish()?;
     filter::within(&scope, &filter.organization_id)?;
     guard::check(&filter, &scope, api.reader.indexes())?;
-    if media == Media::Ndjson {
+    if media != Media::Json {
         return lines(&api, &caller, &listing, listing.request(filter, scope)).await;
     }
     let total = match listing.count {
@@ -175,15 +186,20 @@ async fn lines(
         };
         let head = api.reader.head().await?;
         let (reader, PageRequest { filter, scope, .. }) = (api.reader.clone(), request);
-        return start(api, caller, RecordedWalk::new(reader, scope, filter, cursor, head, REPLAY_LIMITS))
-            .await;
+        let walk = RecordedWalk::new(reader, scope, filter, cursor, head, REPLAY_LIMITS);
+        return start(api, caller, listing, walk).await;
     }
-    start(api, caller, PageWalk::new(api.reader.clone(), request)).await
+    start(api, caller, listing, PageWalk::new(api.reader.clone(), request)).await
 }
 
-async fn start(api: &Api, caller: &Caller, mut walk: impl Walk + 'static) -> Result<Response<Body>, Problem> {
+async fn start(
+    api: &Api,
+    caller: &Caller,
+    listing: &Listing,
+    mut walk: impl Walk + 'static,
+) -> Result<Response<Body>, Problem> {
     let first = measure::query("page", walk.next()).await?;
-    let (stream, response) = Streaming::open(api, caller, Media::Ndjson)?;
-    stream.spawn(Lines { first, walk });
+    let (stream, response) = Streaming::open(api, caller, listing.media)?;
+    stream.guarded(listing.guard).spawn(Lines { first, walk });
     Ok(response)
 }
