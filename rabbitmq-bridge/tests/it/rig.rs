@@ -27,7 +27,9 @@ pub(crate) struct Stored {
 /// The copies of numbered messages among these.
 pub(crate) fn copies(stored: &[Stored]) -> Copies {
     let mut copies = Copies::default();
-    stored.iter().for_each(|event| copies.count(&event.payload, &event.metadata));
+    for event in stored {
+        copies.count(&event.payload, &event.metadata);
+    }
     copies
 }
 
