@@ -11,6 +11,7 @@ Examples:
   trailctl produce events.jsonl.gz                   feed canonical events to Kafka
   trailctl events --aggregate-type Order --limit 20  the newest events of one kind
   trailctl history Order 4711                        one aggregate, by version
+  trailctl diff Order 4711 1 4                       what changed, and by which events
   trailctl replay --from 2026-01-01T00:00:00Z > january.ndjson
   trailctl tail --event-type 'payment.*'             what happens now
   trailctl record audit.events 3 1500                what became of one Kafka record
@@ -66,6 +67,23 @@ pub enum Command {
     /// Warns of versions that are missing or occur twice.
     #[command(verbatim_doc_comment)]
     History(commands::history::Arguments),
+    /// Show what one aggregate looked like, at any version or moment
+    ///
+    /// Folded from its events; warns of versions that are missing or occur twice.
+    #[command(verbatim_doc_comment)]
+    State(commands::state::Arguments),
+    /// Show what changed in one aggregate between two versions or moments, and by which events
+    ///
+    /// For people, in colour on a terminal; --output json is a JSON Patch and the changes.
+    #[command(verbatim_doc_comment)]
+    Diff(commands::diff::Arguments),
+    /// Show who set each value of one aggregate, when, by which event
+    Blame(commands::state::BlameArguments),
+    /// Draw what caused an event and what it caused, or everything of one correlation
+    ///
+    /// Twenty steps each way and 1,000 events at most.
+    #[command(verbatim_doc_comment)]
+    Causes(commands::causes::Arguments),
     /// Stream events in recorded order, or one aggregate's history, to their end
     ///
     /// NDJSON to standard output. Without --aggregate: every event that matches, in the order of recording, up to the

@@ -3,11 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::filters::Filters;
+use super::{filters::Filters, records};
 use crate::{
     api::{self, ApiClient, ApiOptions, Request, lines},
-    outcome::Outcome,
-    output::listing::{Listing, cell},
+    outcome::{Outcome, usage},
+    output::{
+        OutputFormat,
+        listing::{Listing, cell},
+    },
     session::Session,
 };
 
@@ -20,7 +23,8 @@ pub(super) const LARGEST_PAGE: u64 = 1000;
 Examples:
   trailctl events --user-id 4711 --from 2026-01-01T00:00:00Z
   trailctl events --event-type 'LOAN_*' --order asc --limit 500 --output json
-  trailctl events --all --aggregate-type Order > orders.ndjson")]
+  trailctl events --all --aggregate-type Order > orders.ndjson
+  trailctl events --all --output csv > events.csv")]
 pub struct Arguments {
     /// Which way the list runs
     #[arg(long, value_parser = ["desc", "asc"], default_value = "desc")]
@@ -37,6 +41,9 @@ pub struct Arguments {
     /// Also say how many match, on standard error
     #[arg(long, value_parser = ["exact", "capped"])]
     count: Option<String>,
+    /// With --output csv: exact texts, for programs; else what a spreadsheet would run gets an apostrophe in front
+    #[arg(long)]
+    raw: bool,
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
@@ -82,6 +89,19 @@ pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Out
     let mut query = arguments.filters.query();
     query.push(("order", arguments.order.clone()));
     query.push(("sort", arguments.sort.clone()));
+    if session.output() == Some(OutputFormat::Csv) {
+        if arguments.count.is_some() {
+            return Err(usage("--count has no place in CSV: leave it out"));
+        }
+        if arguments.raw {
+            query.push(("raw", "true".to_owned()));
+        }
+        let most = if arguments.all { u64::MAX } else { arguments.limit };
+        return records::print(&api, &["v1", "events"], &query, most, session.terminal.stdout).await;
+    }
+    if arguments.raw {
+        return Err(usage("--raw goes with --output csv"));
+    }
     let mut listing = Listing::stdout(session.output(), session.terminal, &HEADER);
     if arguments.all {
         let request = Request {

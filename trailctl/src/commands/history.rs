@@ -83,7 +83,8 @@ pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Out
     Ok(Outcome::Done)
 }
 
-fn warning(integrity: &events::Integrity) -> Option<String> {
+/// What to say about gaps and forks, if there are any.
+pub(super) fn warning(integrity: &events::Integrity) -> Option<String> {
     let gaps = integrity
         .gaps
         .iter()

@@ -1,6 +1,8 @@
 //! One file a command.
 
+pub mod causes;
 pub mod completions;
+pub mod diff;
 pub mod dlq;
 pub mod doctor;
 pub mod events;
@@ -12,21 +14,37 @@ pub mod migrate;
 pub mod produce;
 pub mod projections;
 pub mod record;
+mod records;
 pub mod replay;
 pub mod schemas;
+pub mod state;
 pub mod tail;
 pub mod token;
 pub mod topics;
 pub mod verify;
 
-use crate::{cli::Command, outcome::Outcome, session::Session};
+use crate::{
+    cli::Command,
+    outcome::{Outcome, usage},
+    output::OutputFormat,
+    session::Session,
+};
 
 /// Runs the command.
 pub async fn run(command: Command, session: &Session) -> anyhow::Result<Outcome> {
+    if session.output() == Some(OutputFormat::Csv) && !matches!(command, Command::Events(_)) {
+        return Err(usage(
+            "--output csv is what `trailctl events` can do: choose table, json or ndjson here",
+        ));
+    }
     match command {
         Command::Produce(arguments) => produce::run(arguments, session).await,
         Command::Events(arguments) => events::run(&arguments, session).await,
         Command::History(arguments) => history::run(&arguments, session).await,
+        Command::State(arguments) => state::run(&arguments, session).await,
+        Command::Diff(arguments) => diff::run(&arguments, session).await,
+        Command::Blame(arguments) => state::run_blame(&arguments, session).await,
+        Command::Causes(arguments) => causes::run(&arguments, session).await,
         Command::Replay(arguments) => replay::run(&arguments, session).await,
         Command::Tail(arguments) => tail::run(&arguments, session).await,
         Command::Record(arguments) => record::run(&arguments, session).await,

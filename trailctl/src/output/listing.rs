@@ -43,7 +43,8 @@ impl<W: Write> Listing<W> {
                 let value = serde_json::from_str(json).unwrap_or(Value::Null);
                 self.table.row(&mut self.out, &cells(&value))?;
             }
-            OutputFormat::Ndjson => self.document(json, "", "\n")?,
+            // CSV is the server's: a command that asks for it lists nothing here.
+            OutputFormat::Ndjson | OutputFormat::Csv => self.document(json, "", "\n")?,
             OutputFormat::Json => {
                 let before = if self.items == 1 { "[" } else { ",\n " };
                 self.document(json, before, "")?;
@@ -76,7 +77,7 @@ impl<W: Write> Listing<W> {
             OutputFormat::Json if self.items == 0 => writeln!(self.out, "[]")?,
             OutputFormat::Json => writeln!(self.out, "]")?,
             OutputFormat::Table => self.table.finish(&mut self.out)?,
-            OutputFormat::Ndjson => {}
+            OutputFormat::Ndjson | OutputFormat::Csv => {}
         }
         Ok(self.out.flush()?)
     }

@@ -1,6 +1,7 @@
 //! What is printed: tables for people, JSON for programs, nothing that a terminal would obey.
 
 pub mod escape;
+pub mod leaves;
 pub mod listing;
 pub mod table;
 
@@ -15,6 +16,8 @@ pub enum OutputFormat {
     Json,
     /// One JSON document a line
     Ndjson,
+    /// Comma-separated values with a header line (`events` alone)
+    Csv,
 }
 
 /// What standard output and standard error lead to.
