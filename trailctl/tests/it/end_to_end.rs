@@ -18,17 +18,17 @@ use test_support::{Daemon, DaemonConfig, Role, TestDatabase, TestTopic, Token, d
 use crate::running::{Ran, Trailctl, lines};
 
 /// A store of its own, with an ingestor that reads one topic, the API, and a trailctl that knows both.
-struct Stack {
+pub(crate) struct Stack {
     database: TestDatabase,
     topic: TestTopic,
     letters: TestTopic,
     api: Daemon,
     _ingestor: Daemon,
-    trailctl: Trailctl,
+    pub(crate) trailctl: Trailctl,
 }
 
 impl Stack {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|config| config).await
     }
 
@@ -46,7 +46,7 @@ impl Stack {
     }
 
     /// Produces a file and waits until the store accounts for so many records in all.
-    async fn produce(&self, file: &str, accounted: i64) -> Ran {
+    pub(crate) async fn produce(&self, file: &str, accounted: i64) -> Ran {
         let ran = self.trailctl.run(&["produce", "--topic", self.topic.name(), file]).ends_with(0);
         self.accounted(accounted).await;
         ran

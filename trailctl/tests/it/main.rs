@@ -6,3 +6,4 @@ mod end_to_end;
 mod produce;
 mod running;
 mod stream;
+mod time_machine;
