@@ -195,12 +195,11 @@ mod tests {
             prop_assert_eq!((ids.len(), got.len()), (causes.len(), causes.len()));
             for (index, (depth, link)) in got.iter().enumerate() {
                 let above = got[..index].iter().rev().find(|(other, _)| other < depth);
-                match above {
-                    Some((parent_depth, parent)) => {
-                        prop_assert_eq!(Some(parent.event_id), link.cause());
-                        prop_assert_eq!(parent_depth + 1, *depth);
-                    }
-                    None => prop_assert_eq!(*depth, 0),
+                if let Some((parent_depth, parent)) = above {
+                    prop_assert_eq!(Some(parent.event_id), link.cause());
+                    prop_assert_eq!(parent_depth + 1, *depth);
+                } else {
+                    prop_assert_eq!(*depth, 0);
                 }
             }
         }
