@@ -1,4 +1,5 @@
-//! Every message example of the documents, published as written, is found through the canonical API.
+//! Every message example of the documents, published as written, is found through the canonical API and at its own document's
+//! address.
 
 use std::path::Path;
 
@@ -41,15 +42,49 @@ fn all_keys(rig: &Rig, config: DaemonConfig) -> DaemonConfig {
     config.set("rabbitmq", "more_bindings", format!("{bindings:?}"))
 }
 
+async fn get(api: &Daemon, address: &str) -> String {
+    let request =
+        reqwest::Client::new().get(api.url(address)).header("authorization", Token::admin().bearer());
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(status.is_success(), "{address}: {status} {text}");
+    text
+}
+
 async fn events(api: &Daemon) -> Vec<Value> {
-    let answer = reqwest::Client::new()
-        .get(api.url("/v1/events?limit=1000"))
-        .header("authorization", Token::admin().bearer())
-        .send()
-        .await
-        .unwrap();
-    let mut answer: Value = answer.json().await.unwrap();
+    let mut answer: Value = serde_json::from_str(&get(api, "/v1/events?limit=1000").await).unwrap();
     answer["data"].take().as_array().unwrap().clone()
+}
+
+/// The addresses at which each document reads; 002 has none.
+const ADDRESSES: [(&str, &[&str]); 3] = [
+    ("000", &["/logs?limit=100"]),
+    ("001", &["/audit/logs?limit=100", "/audit/security-events?limit=100"]),
+    (
+        "004",
+        &[
+            "/api/audit?limit=100",
+            "/api/audit/security?limit=100",
+            "/api/audit/data-access/user/0b9d7c3e-52a1-4f6b-8e0d-7c1a2b3c4d5e?limit=100",
+        ],
+    ),
+];
+
+/// Each event is in an answer of its own document's addresses.
+async fn all_are_at_their_own_address(api: &Daemon, ids: &[(String, String)]) {
+    for (document, addresses) in ADDRESSES {
+        let own: Vec<&str> = ids.iter().filter(|(of, _)| of == document).map(|(_, id)| id.as_str()).collect();
+        assert!(!own.is_empty(), "no example of {document}");
+        wait_until(&format!("the examples of {document} are at its addresses"), PATIENCE, || async {
+            let mut answers = String::new();
+            for address in addresses {
+                answers += &get(api, address).await;
+            }
+            own.iter().all(|id| answers.contains(id)).then_some(())
+        })
+        .await;
+    }
 }
 
 /// The exchange has another name in this test, and nothing is delivered again here.
@@ -67,6 +102,7 @@ async fn every_example_of_the_documents_is_found_through_the_api_or_among_the_de
     let config = all_keys(&rig, rig.config());
     let bridge = Daemon::rabbitmq_bridge(&config).ready().await;
     let (ingestor, api) = (Daemon::ingestor(&config).ready().await, Daemon::audit_api(&config).ready().await);
+    let projector = Daemon::projector(&config).ready().await;
     let publisher = rig.rabbit.publisher().await;
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for mut case in cases() {
@@ -83,15 +119,19 @@ async fn every_example_of_the_documents_is_found_through_the_api_or_among_the_de
         (found.len() >= good.len()).then_some(found)
     })
     .await;
+    let mut ids = Vec::new();
     for case in &good {
         let body: Value = serde_json::from_str(case["body"].as_str().unwrap()).unwrap();
         let place = found
             .iter()
             .position(|event| event["payload"] == body && is_as_pinned(event, &case["expect"]))
             .unwrap_or_else(|| panic!("not found: {case:#}\nleft: {found:#?}"));
-        found.swap_remove(place);
+        let event = found.swap_remove(place);
+        let document = case["name"].as_str().unwrap().split(':').next().unwrap();
+        ids.push((document.to_owned(), event["eventId"].as_str().unwrap().to_owned()));
     }
     assert!(found.is_empty(), "nobody published these: {found:#?}");
+    all_are_at_their_own_address(&api, &ids).await;
     for (letter, case) in rig.rabbit.take("audit-service.events.dlq", bad.len()).await.iter().zip(&bad) {
         let headers = letter.properties.headers().as_ref().unwrap().inner();
         let reason = headers["audit.dead.letter.reason"].as_long_string().unwrap().to_string();
@@ -99,7 +139,7 @@ async fn every_example_of_the_documents_is_found_through_the_api_or_among_the_de
         assert_eq!(case["body"], String::from_utf8_lossy(&letter.data).as_ref());
         assert_eq!(case["routingKey"], letter.routing_key.as_str());
     }
-    drop((ingestor, api));
+    drop((ingestor, api, projector));
     rig.drain(bridge).await;
     rig.rabbit.remove().await;
 }
