@@ -35,7 +35,7 @@ use tokio::net::TcpListener;
 use crate::{
     auth::{Authenticator, Jwks},
     exports::Exports,
-    state::{Api, Older},
+    state::{Api, Parts},
     writing::Writing,
 };
 
@@ -78,9 +78,16 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     if let Some(exports) = &exports {
         tokio::spawn(Arc::clone(exports).sweep(context.shutdown.clone()));
     }
-    let older = Older { exports, retention: context.config.retention.clone() };
-    let api =
-        Api::new(reader, writing.clone(), older, authenticator, settings, clock, context.shutdown.clone());
+    let api = Api::new(Parts {
+        reader,
+        writing: writing.clone(),
+        exports,
+        retention: context.config.retention.clone(),
+        authenticator,
+        settings,
+        clock,
+        shutdown: context.shutdown.clone(),
+    });
     let router = router::router(api, context.health.clone(), context.metrics.clone());
     let served = http::serve(listener, router, limits, context.shutdown).await;
     if let Some(writing) = writing {

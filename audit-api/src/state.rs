@@ -43,28 +43,31 @@ pub struct Api {
     pub shutdown: Shutdown,
 }
 
-/// What only the older services' addresses need.
-#[derive(Default)]
-pub struct Older {
+/// What an [`Api`] is made of; its fields of the same names say more.
+pub struct Parts {
+    /// The database.
+    pub reader: Reader,
+    /// What takes events.
+    pub writing: Option<Writing>,
     /// What writes export files.
     pub exports: Option<Arc<Exports>>,
     /// How long which events are kept.
     pub retention: RetentionRules,
+    /// Who may ask.
+    pub authenticator: Authenticator,
+    /// Limits and intervals.
+    pub settings: ApiSettings,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The request to stop.
+    pub shutdown: Shutdown,
 }
 
 impl Api {
     /// Puts the parts together; the watcher starts with the first follower.
-    pub fn new(
-        reader: Reader,
-        writing: Option<Writing>,
-        older: Older,
-        authenticator: Authenticator,
-        settings: ApiSettings,
-        clock: Arc<dyn Clock>,
-        shutdown: Shutdown,
-    ) -> Arc<Self> {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { reader, writing, exports, retention, authenticator, settings, clock, shutdown } = parts;
         let head = HeadWatcher::start(reader.clone(), settings.tail_poll);
-        let Older { exports, retention } = older;
         let streams = Arc::new(Semaphore::new(settings.max_streams));
         let folds = Arc::new(Semaphore::new(FOLDS));
         let deletions = settings.deletion_types.iter().map(|text| Pattern::parse(text)).collect();

@@ -6,7 +6,7 @@ use audit_api::{
     auth::Authenticator,
     exports::Exports,
     router,
-    state::{Api, Older},
+    state::{Api, Parts},
     writing::Writing,
 };
 use reqwest::{Response, StatusCode};
@@ -18,7 +18,7 @@ use service::{
     http,
     metrics::Metrics,
 };
-use shared::clock::SystemClock;
+use shared::{clock::SystemClock, retention::RetentionRules};
 use store::Reader;
 use test_support::{Role, TestDatabase, Token, token};
 use tokio::net::TcpListener;
@@ -94,8 +94,16 @@ impl Server {
             header_timeout: options.api.header_timeout,
         };
         let exports = Exports::new(&options.exports).expect("a place that can be opened");
-        let older = Older { exports, ..Older::default() };
-        let api = Api::new(reader, writing, older, authenticator, options.api, clock, shutdown.clone());
+        let api = Api::new(Parts {
+            reader,
+            writing,
+            exports,
+            retention: RetentionRules::default(),
+            authenticator,
+            settings: options.api,
+            clock,
+            shutdown: shutdown.clone(),
+        });
         let metrics = Metrics::detached().expect("constant buckets");
         let router = router::router(api, Health::new(), metrics);
         tokio::spawn(http::serve(listener, router, limits, shutdown.clone()));
