@@ -46,8 +46,8 @@ async fn kills_lose_nothing(mut node: RabbitNode) {
     for round in 0..4 {
         let rabbit = TestRabbit::on(&node.url()).await.named_as(&rig.rabbit);
         let publishing = tokio::spawn(publish(rabbit, next, confirmed.clone()));
-        // A new queue's name reaches the disk half a second after the queue is there; and each round must bring load.
         confirmed.grow_by(300).await;
+        node.has_kept(&rig.rabbit.name("audit-service.events")).await;
         if round < 3 {
             node.kill();
             next = publishing.await.expect("the publisher does not panic");

@@ -5,18 +5,23 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
 use rand::RngExt as _;
 use tempfile::TempDir;
 
 use super::connect;
+use crate::wait_until;
 
 /// Where Debian and Ubuntu keep RabbitMQ's programs, without the wrappers that want its own account.
 const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
 
 /// Names the folder of another version's programs, to run tests on both.
 const OTHER_PROGRAMS: &str = "AUDIT_TEST_RABBITMQ_OTHER";
+
+/// Within the node's folder.
+const NAMES_OF_QUORUM_QUEUES: &str = "data/test@localhost/quorum/test@localhost/names.dets";
 
 /// A node with a port mapper, data and ports of its own; killed with this value.
 #[derive(Debug)]
@@ -74,6 +79,20 @@ impl RabbitNode {
     /// Where it listens, `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Waits until a quorum queue would outlive [`RabbitNode::kill`]. RabbitMQ keeps the names of these queues in a `dets` table
+    /// that reaches the disk when it has been left alone for half a second; a queue whose name is lost is there after a restart,
+    /// and answers nobody.
+    pub async fn has_kept(&self, queue: &str) {
+        let name = format!("%2F_{queue}");
+        // Erlang writes a name after its length, which tells it from the beginning of a longer one.
+        let kept = [&[u8::try_from(name.len()).expect("a short name")], name.as_bytes()].concat();
+        wait_until(&format!("RabbitMQ has {queue} on disk"), Duration::from_secs(30), || async {
+            let names = std::fs::read(self.folder.path().join(NAMES_OF_QUORUM_QUEUES)).unwrap_or_default();
+            names.windows(kept.len()).any(|window| window == kept).then_some(())
+        })
+        .await;
     }
 
     /// kill -9.
