@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{CancelToken, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::StoreError;
@@ -55,6 +55,12 @@ pub(crate) async fn open(config: &Config) -> Result<(Client, JoinHandle<()>), to
         let (client, connection) = config.connect(tls()).await?;
         Ok((client, tokio::spawn(drive(connection))))
     }
+}
+
+/// Asks the server to end the statement that the token's connection is at, over a connection of its own.
+pub(crate) async fn cancel(token: &CancelToken) -> Result<(), tokio_postgres::Error> {
+    // The token knows whether its connection is encrypted, and leaves the connector alone when not.
+    token.cancel_query(tls()).await
 }
 
 async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)

@@ -4,6 +4,7 @@ use deadpool_postgres::Pool;
 use shared::scope::Scope;
 use tokio_postgres::SimpleQueryMessage;
 
+use super::lease::Lease;
 use super::session::{Sorting, enter};
 use super::statement::Statement;
 use crate::error::StoreError;
@@ -16,7 +17,7 @@ pub(super) async fn explain(
     statement: &Statement,
     sorting: Sorting,
 ) -> Result<Vec<String>, StoreError> {
-    let client = pool.get().await?;
+    let client = Lease::take(pool).await?;
     client.batch_execute("begin read only").await?;
     let lines = async {
         enter(&client, scope, sorting).await?;
@@ -32,6 +33,7 @@ pub(super) async fn explain(
     }
     .await;
     client.batch_execute("rollback").await?;
+    client.give_back();
     let line = |message| match message {
         SimpleQueryMessage::Row(row) => row.get(0).map(ToOwned::to_owned),
         _ => None,

@@ -48,7 +48,7 @@ pub(super) async fn page(
     }
     let limit = request.limit as usize;
     statement.push(&format!(
-        r#"select {} from audit.dead_letters d join audit.logs l on l.log_id = d.log_id where {} order by d.recorded_at desc, d.log_id desc, d."offset" desc limit {}"#,
+        r#"select {} from audit.dead_letters_visible d join audit.logs l on l.log_id = d.log_id where {} order by d.recorded_at desc, d.log_id desc, d."offset" desc limit {}"#,
         columns(request.with_records),
         all.to_sql(),
         limit + 1
@@ -72,7 +72,7 @@ pub(super) async fn one(
     let mut statement = Statement::default();
     let (log_id, offset) = (statement.bind(position.log_id), statement.bind(position.offset));
     statement.push(&format!(
-        r#"select {} from audit.dead_letters d join audit.logs l on l.log_id = d.log_id where d.log_id = {log_id} and d."offset" = {offset}"#,
+        r#"select {} from audit.dead_letters_visible d join audit.logs l on l.log_id = d.log_id where d.log_id = {log_id} and d."offset" = {offset}"#,
         columns(true)
     ));
     read(pool, scope, &statement, Sorting::AsPlanned).await?.first().map(dead_letters::read).transpose()

@@ -7,6 +7,7 @@ mod conditions;
 mod explain;
 mod fate;
 mod history;
+mod lease;
 mod letters;
 mod links;
 mod page;

@@ -10,6 +10,7 @@ use shared::scope::Scope;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Error, Row};
 
+use super::lease::Lease;
 use super::statement::Statement;
 use crate::connect;
 use crate::error::StoreError;
@@ -108,23 +109,34 @@ pub(super) async fn read_each(
     statements: &[(&Statement, Budget)],
     sorting: Sorting,
 ) -> Result<Vec<(Vec<Row>, bool)>, StoreError> {
-    let client = pool.get().await?;
+    let client = Lease::take(pool).await?;
+    let read = run_each(&client, scope, statements, sorting).await;
+    client.give_back();
+    Ok(read?)
+}
+
+async fn run_each(
+    client: &Pooled,
+    scope: &Scope,
+    statements: &[(&Statement, Budget)],
+    sorting: Sorting,
+) -> Result<Vec<(Vec<Row>, bool)>, Error> {
     if client.statement_cache.size() > MOST_STATEMENTS {
         client.statement_cache.clear();
     }
     let mut prepared = Vec::with_capacity(statements.len());
     for (statement, _) in statements {
-        prepared.push(prepare(&client, statement).await?);
+        prepared.push(prepare(client, statement).await?);
     }
     let entering = client.prepare_cached(ENTER).await?;
     let time = statements.iter().map(|(_, budget)| budget.time).max().unwrap_or(LONGEST);
     let each = prepared.iter().zip(statements);
     let collecting = each
-        .map(|(prepared, (statement, budget))| collect(&client, prepared, statement.parameters(), *budget));
+        .map(|(prepared, (statement, budget))| collect(client, prepared, statement.parameters(), *budget));
     // Polled in this order, so sent in this order, in one flush; a failed statement makes COMMIT a rollback.
     let (begun, entered, rows, ended) = future::join4(
         client.batch_execute("begin read only"),
-        enter_with(&client, &entering, scope, sorting, time),
+        enter_with(client, &entering, scope, sorting, time),
         future::join_all(collecting),
         client.batch_execute("commit"),
     )
