@@ -7,5 +7,5 @@ from (
     order by from_offset desc
     limit 1
 ) d
-left join audit.dead_letters w on w.log_id = d.log_id and w."offset" = d.from_offset
+left join audit.dead_letters_visible w on w.log_id = d.log_id and w."offset" = d.from_offset
 where d.next_offset > $2 and ($3::text is null or d.kind = 'duplicate')

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V4__access", include_str!("../../migrations/V4__access.sql")),
     ("V5__projections", include_str!("../../migrations/V5__projections.sql")),
     ("V6__submissions", include_str!("../../migrations/V6__submissions.sql")),
+    ("V7__dead_letters_visible", include_str!("../../migrations/V7__dead_letters_visible.sql")),
 ];
 
 /// Where refinery keeps what it has applied, in schema `audit`.

@@ -237,6 +237,7 @@ async fn the_api_sees_only_what_its_scope_names() {
         "select * from audit.events",
         "select * from audit.events_2025_11_standard",
         "select * from audit.writer_schemas",
+        "select * from audit.dead_letters",
     ] {
         assert_refused(&api, "audit_api", sql).await;
     }
@@ -262,7 +263,7 @@ async fn only_the_api_writes_its_own_tables_and_no_more_of_them_than_it_needs() 
     let api = database.client("audit_api").await;
     api.batch_execute("set default_transaction_read_only = off").await.unwrap();
     let redrive = "insert into audit.redrives (redrive_id, log_id, \"offset\", step, requested_by, to_topic) \
-                   select gen_random_uuid(), log_id, \"offset\", 'requested', 'olga', 't' from audit.dead_letters";
+                   select gen_random_uuid(), log_id, from_offset, 'requested', 'olga', 't' from audit.dispositions where kind = 'dead-lettered'";
     let submission = "insert into audit.submissions (attempt_until, caller, body_digest, idempotency_key, event_ids) \
                       values (now(), sha256('a'), sha256('b'), 'k', array[gen_random_uuid()])";
     api.batch_execute(&format!("{redrive}; {submission}")).await.unwrap();
