@@ -168,7 +168,14 @@ async fn read(writer: &ProjectionWriter, spans: &[AppendSpan]) -> Result<Option<
 }
 
 fn seen(row: &FoldRow) -> Seen<'_> {
-    Seen { facts: row.facts(), version: row.version(), position: row.position(), place: row.place() }
+    Seen {
+        facts: row.facts(),
+        source: row.source(),
+        action: row.action(),
+        version: row.version(),
+        position: row.position(),
+        place: row.place(),
+    }
 }
 
 fn tell(states: &[ProjectionState]) {

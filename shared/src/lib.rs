@@ -25,6 +25,7 @@ pub mod refusal;
 pub mod retention;
 pub mod scope;
 pub mod state;
+pub mod time_bucket;
 pub mod timestamp;
 pub mod view;
 pub mod vocabulary;

@@ -2,7 +2,7 @@
 -- times. ORDER BY inside, where no sort is allowed, makes it a nested loop over the order index, pruned to the append's own
 -- months.
 select a.append_no, e.log_id, e."offset", e.event_id, e."timestamp", e.version, e.organization_id, e.aggregate_type,
-    e.aggregate_id, e.event_type, e.user_id, e.payload, e.metadata
+    e.aggregate_id, e.event_type, e.user_id, e.payload, e.metadata, e.source, e.action
 from unnest($1::bigint[], $2::int[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
     as a (append_no, log_id, from_offset, next_offset, min_time, max_time)
 cross join lateral (

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V5__projections", include_str!("../../migrations/V5__projections.sql")),
     ("V6__submissions", include_str!("../../migrations/V6__submissions.sql")),
     ("V7__dead_letters_visible", include_str!("../../migrations/V7__dead_letters_visible.sql")),
+    ("V8__statistics", include_str!("../../migrations/V8__statistics.sql")),
 ];
 
 /// Where refinery keeps what it has applied, in schema `audit`.

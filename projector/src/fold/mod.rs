@@ -1,6 +1,7 @@
 //! The pure part: events in, changes out. Nothing depends on how the events are cut into batches, nor on their order
 //! within one, so that a rebuild gives what was there.
 
+mod statistics;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use store::projections::{
 };
 use uuid::Uuid;
 
+use statistics::Statistics;
 use versions::Versions;
 
 /// An event, as far as projections look at it.
@@ -23,6 +25,10 @@ use versions::Versions;
 pub struct Seen<'a> {
     /// What it says.
     pub facts: Facts<'a>,
+    /// `metadata.source`; `""` = none.
+    pub source: &'a str,
+    /// `metadata.action`; `""` = none.
+    pub action: &'a str,
     /// The producer's count; 0 = unversioned.
     pub version: i32,
     /// Where it stands in its log.
@@ -62,6 +68,7 @@ pub struct Fold {
     /// By security event and organisation: the last in recorded order.
     resolutions: BTreeMap<(Uuid, String), ResolutionChange>,
     data_accesses: Vec<DataAccessChange>,
+    statistics: Statistics,
     /// Bytes of payloads that were kept in part.
     weight: usize,
     key: String,
@@ -71,6 +78,7 @@ impl Fold {
     /// Takes one event in.
     pub fn add(&mut self, seen: &Seen<'_>) {
         self.count(seen);
+        self.statistics.add(seen, &mut self.key);
         self.look_for_security(seen);
         if let Some(access) = vocabulary::data_access(&seen.facts) {
             self.weight += seen.facts.payload.len();
@@ -143,6 +151,7 @@ impl Fold {
             security_events: self.security_events,
             resolutions: self.resolutions.into_values().collect(),
             data_accesses: self.data_accesses,
+            statistics: self.statistics.finish(),
         }
     }
 }

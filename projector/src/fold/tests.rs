@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use store::projections::Runs;
+use store::projections::{Runs, SeriesCount};
 
 use super::*;
 
@@ -29,7 +29,8 @@ fn seen(event: &Owned) -> Seen<'_> {
         metadata: "{}",
     };
     let position = Position { log_id: 1, offset: 0 };
-    Seen { facts, version: *version, position, place: RecordedPlace { append_no: 1, offset: 0 } }
+    let place = RecordedPlace { append_no: 1, offset: 0 };
+    Seen { facts, source: "", action: "", version: *version, position, place }
 }
 
 fn fold(events: &[Owned]) -> Changes {
@@ -76,6 +77,9 @@ proptest! {
             let double = of.versions.iter().filter(|(_, times)| **times > 1).map(|(version, _)| *version);
             prop_assert_eq!(versions(&change.double_versions), double.collect::<BTreeSet<_>>());
         }
+        let events_of = |counts: &[SeriesCount]| counts.iter().map(|count| count.events).sum::<i64>();
+        let all = i64::try_from(events.len()).unwrap_or(0);
+        prop_assert_eq!((events_of(&changes.statistics.hours), events_of(&changes.statistics.days)), (all, all));
         let types: i64 = changes.event_types.iter().map(|change| change.events).sum();
         prop_assert_eq!(types, i64::try_from(events.len()).unwrap_or(0));
         let keys: Vec<_> = changes.event_types.iter().map(|c| (&c.event_type, &c.organization_id)).collect();
@@ -123,7 +127,8 @@ fn resolves(fold: &mut Fold, organization_id: &str, append_no: i64, offset: i64,
         metadata: "{}",
     };
     let position = Position { log_id: 1, offset };
-    fold.add(&Seen { facts, version: 0, position, place: RecordedPlace { append_no, offset } });
+    let place = RecordedPlace { append_no, offset };
+    fold.add(&Seen { facts, source: "", action: "", version: 0, position, place });
 }
 
 #[test]
@@ -142,4 +147,59 @@ fn of_resolutions_the_last_in_recorded_order_holds_for_each_organisation() {
         .collect();
     let expected = [("acme", "last"), ("globex", "another's")];
     assert_eq!(kept, expected.map(|(own, notes)| (own.to_owned(), Some(notes.to_owned()))));
+}
+
+#[test]
+fn hours_are_over_all_users_and_days_of_each() {
+    let at = |text: &str| Timestamp::parse(text).expect("a time");
+    let mut fold = Fold::default();
+    let events = [
+        ("ann", "2025-12-31T23:59:59.999999Z"),
+        ("ann", "2026-01-01T00:00:00Z"),
+        ("bob", "2026-01-01T00:59:59Z"),
+        ("", "2026-01-01T01:00:00Z"),
+    ];
+    for (user_id, time) in events {
+        let facts = Facts {
+            event_id: EVENT,
+            organization_id: "acme",
+            event_type: "LOGIN_FAILED",
+            aggregate_type: "User",
+            aggregate_id: "a",
+            timestamp: at(time),
+            user_id,
+            payload: "{}",
+            metadata: "{}",
+        };
+        let place = RecordedPlace { append_no: 1, offset: 0 };
+        let position = Position { log_id: 1, offset: 0 };
+        fold.add(&Seen { facts, source: "gate", action: "LOGIN", version: 0, position, place });
+    }
+    let statistics = fold.finish().statistics;
+    let user = |id: &Uuid| {
+        statistics.series.iter().find(|series| series.id == *id).map(|series| series.user_id.as_str())
+    };
+    let counted = |counts: &[SeriesCount]| -> Vec<(String, Timestamp, i64)> {
+        counts
+            .iter()
+            .map(|count| (user(&count.series).expect("named").to_owned(), count.start, count.events))
+            .collect()
+    };
+    let expected = |counts: &[(&str, &str, i64)]| -> Vec<(String, Timestamp, i64)> {
+        counts.iter().map(|(user, time, events)| ((*user).to_owned(), at(time), *events)).collect()
+    };
+    assert_eq!(
+        counted(&statistics.hours),
+        expected(&[
+            ("", "2025-12-31T23:00:00Z", 1),
+            ("", "2026-01-01T00:00:00Z", 2),
+            ("", "2026-01-01T01:00:00Z", 1)
+        ])
+    );
+    let (old, new) = ("2025-12-31T00:00:00Z", "2026-01-01T00:00:00Z");
+    assert_eq!(
+        counted(&statistics.days),
+        expected(&[("", new, 1), ("ann", old, 1), ("ann", new, 1), ("bob", new, 1)])
+    );
+    assert!(statistics.series.iter().all(|series| series.outcome == "failure" && series.source == "gate"));
 }

@@ -145,13 +145,14 @@ impl Rig {
         let sql = "select md5(string_agg(line, '|' order by line)) from (
             select a::text as line from audit.aggregates a union all select t::text from audit.event_types t
             union all select s::text from audit.security_events s union all select r::text from audit.security_resolutions r
-            union all select d::text from audit.data_accesses d) everything";
+            union all select d::text from audit.data_accesses d union all select n::text from audit.statistics_series n
+            union all select h::text from audit.statistics_hours h union all select g::text from audit.statistics_days g) everything";
         self.superuser.query_one(sql, &[]).await.unwrap().get(0)
     }
 }
 
 /// What each projection holds, and what counting the events anew gives: no code is shared with the projector.
-const RECOUNTS: [(&str, &str, &str); 2] = [
+const RECOUNTS: [(&str, &str, &str); 4] = [
     (
         "aggregates",
         "select organization_id, aggregate_type, aggregate_id, event_count, first_time, last_time, versions::text, double_versions::text, has_gap, has_fork from audit.aggregates",
@@ -167,6 +168,24 @@ const RECOUNTS: [(&str, &str, &str); 2] = [
         "event_types",
         "select event_type, organization_id, event_count, first_time, last_time from audit.event_types",
         r#"select event_type, organization_id, count(*), min("timestamp"), max("timestamp") from audit.events group by 1, 2"#,
+    ),
+    (
+        "hours",
+        r#"select "hour", organization_id, aggregate_type, event_type, source, action, outcome, event_count
+            from audit.statistics_hours join audit.statistics_series using (series_id) where user_id = ''"#,
+        r#"select date_trunc('hour', "timestamp", 'UTC'), organization_id, aggregate_type, event_type, source, action,
+            case when lower(metadata->>'outcome') in ('success', 'failure') then lower(metadata->>'outcome')
+                when event_type = 'DataAccess' then 'success' when event_type = 'LOGIN_FAILED' then 'failure' else '' end, count(*)
+        from audit.events group by 1, 2, 3, 4, 5, 6, 7"#,
+    ),
+    (
+        "days",
+        r#"select "day", user_id, organization_id, aggregate_type, event_type, source, action, outcome, event_count
+            from audit.statistics_days join audit.statistics_series using (series_id)"#,
+        r#"select date_trunc('day', "timestamp", 'UTC'), user_id, organization_id, aggregate_type, event_type, source, action,
+            case when lower(metadata->>'outcome') in ('success', 'failure') then lower(metadata->>'outcome')
+                when event_type = 'DataAccess' then 'success' when event_type = 'LOGIN_FAILED' then 'failure' else '' end, count(*)
+        from audit.events group by 1, 2, 3, 4, 5, 6, 7, 8"#,
     ),
 ];
 
@@ -198,9 +217,21 @@ fn any_event(chance: &mut StdRng) -> Event {
     event.event_id = Uuid::from_u128(chance.random());
     event.event_type = format!("type-{}", chance.random_range(0..7));
     event.timestamp = Timestamp::from_micros(NOON - chance.random_range(0..400 * DAY));
+    let mut any = |words: &[&str]| words[chance.random_range(0..words.len())].to_owned();
+    event.promoted.user_id = any(&["", "u-1", "u-2"]);
+    event.promoted.source = any(&["", "shop"]);
+    event.promoted.action = any(&["", "READ", "READ "]);
+    event.metadata = any(&[
+        "{}",
+        r#"{"outcome":"success"}"#,
+        r#"{"outcome":"FAILURE"}"#,
+        r#"{"outcome":"perhaps"}"#,
+        r#"{"note":"no \"outcome\" here"}"#,
+    ]);
     match chance.random_range(0..6) {
         0 => security_event(event),
         1 => data_access(event),
+        2 => Event { event_type: "LOGIN_FAILED".to_owned(), ..event },
         _ => event,
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::names::{self, Name};
-use super::words::{Category, Severity};
+use super::words::{Category, Outcome, Severity};
 use crate::event::Event;
 use crate::timestamp::Timestamp;
 
@@ -85,4 +85,20 @@ impl Words {
             row,
         }
     }
+}
+
+#[derive(Deserialize, Default)]
+struct Ended<'a> {
+    #[serde(borrow, default)]
+    outcome: Option<Cow<'a, str>>,
+}
+
+/// How what an event tells of ended: `metadata.outcome` where it is one of the two words, else what the table says of exactly
+/// this type; `None` = nothing says it.
+pub fn outcome(event: &Facts<'_>) -> Option<Outcome> {
+    let stated = event.metadata.contains("\"outcome\"").then(|| {
+        let ended: Ended<'_> = serde_json::from_str(event.metadata).unwrap_or_default();
+        ended.outcome.and_then(|word| Outcome::parse(&word))
+    });
+    stated.flatten().or_else(|| names::exactly(event.event_type)?.outcome)
 }

@@ -20,7 +20,7 @@ mod unmappable;
 mod words;
 
 pub use data_access::{DataAccess, data_access};
-pub use facts::Facts;
+pub use facts::{Facts, outcome};
 pub use mapping::{OlderMessage, OlderRecord, RecordKind, map, map_record};
 pub use names::{NAMES, Name, exactly, lookup};
 pub use page::markdown;

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::changes::Runs;
 use super::{
-    AggregateChange, Changes, DataAccessChange, EventTypeChange, Projection, ResolutionChange, SecurityChange,
+    AggregateChange, Changes, DataAccessChange, EventTypeChange, Projection, ResolutionChange,
+    SecurityChange, SeriesChange, SeriesCount, StatisticsChange,
 };
 use crate::sql_types::Micros;
 
@@ -22,6 +23,9 @@ pub(super) struct Statements {
     resolutions: Statement,
     join_resolutions: Statement,
     data_accesses: Statement,
+    statistics_series: Statement,
+    statistics_hours: Statement,
+    statistics_days: Statement,
 }
 
 impl Statements {
@@ -33,6 +37,9 @@ impl Statements {
             resolutions: client.prepare(include_str!("../../sql/apply_resolutions.sql")).await?,
             join_resolutions: client.prepare(include_str!("../../sql/join_resolutions.sql")).await?,
             data_accesses: client.prepare(include_str!("../../sql/apply_data_accesses.sql")).await?,
+            statistics_series: client.prepare(include_str!("../../sql/apply_statistics_series.sql")).await?,
+            statistics_hours: client.prepare(include_str!("../../sql/apply_statistics_hours.sql")).await?,
+            statistics_days: client.prepare(include_str!("../../sql/apply_statistics_days.sql")).await?,
         })
     }
 
@@ -51,6 +58,12 @@ impl Statements {
                 self.security_events(transaction, &changes.security_events).await?;
                 self.resolutions(transaction, &changes.resolutions).await?;
                 self.join(transaction, changes).await
+            }
+            Projection::Statistics => {
+                let StatisticsChange { series, hours, days } = &changes.statistics;
+                self.series(transaction, series).await?;
+                counts(transaction, &self.statistics_hours, hours).await?;
+                counts(transaction, &self.statistics_days, days).await
             }
         }
     }
@@ -150,6 +163,29 @@ impl Statements {
         ];
         add(on, &self.data_accesses, changes.len(), &columns).await
     }
+
+    async fn series(&self, on: &Transaction<'_>, changes: &[SeriesChange]) -> Result<(), Error> {
+        let columns: [&(dyn ToSql + Sync); 8] = [
+            &column(changes, |change| change.id),
+            &column(changes, |change| change.organization_id.as_str()),
+            &column(changes, |change| change.aggregate_type.as_str()),
+            &column(changes, |change| change.event_type.as_str()),
+            &column(changes, |change| change.source.as_str()),
+            &column(changes, |change| change.action.as_str()),
+            &column(changes, |change| change.outcome.as_str()),
+            &column(changes, |change| change.user_id.as_str()),
+        ];
+        add(on, &self.statistics_series, changes.len(), &columns).await
+    }
+}
+
+async fn counts(on: &Transaction<'_>, statement: &Statement, changes: &[SeriesCount]) -> Result<(), Error> {
+    let columns: [&(dyn ToSql + Sync); 3] = [
+        &column(changes, |change| change.series),
+        &column(changes, |change| Micros(change.start)),
+        &column(changes, |change| change.events),
+    ];
+    add(on, statement, changes.len(), &columns).await
 }
 
 async fn add(

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use shared::position::Position;
 use shared::timestamp::Timestamp;
 use shared::vocabulary::{DataAccess, Resolution, SecurityEvent};
+use uuid::Uuid;
 
 /// The changes of one batch, each key once, in the order of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Changes {
     pub resolutions: Vec<ResolutionChange>,
     /// For [`super::Projection::DataAccesses`].
     pub data_accesses: Vec<DataAccessChange>,
+    /// For [`super::Projection::Statistics`].
+    pub statistics: StatisticsChange,
 }
 
 /// A place in recorded order.
@@ -91,6 +94,49 @@ pub struct EventTypeChange {
     pub first: Timestamp,
     /// The greatest event time.
     pub last: Timestamp,
+}
+
+/// What a batch holds of each series, by hour and by day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatisticsChange {
+    /// Every series that the counts below refer to, once.
+    pub series: Vec<SeriesChange>,
+    /// By hour, over all users.
+    pub hours: Vec<SeriesCount>,
+    /// By day, each user apart.
+    pub days: Vec<SeriesCount>,
+}
+
+/// What events are counted by, except the time; `""` = none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesChange {
+    /// Made of the names, so that the same names have the same id for ever.
+    pub id: Uuid,
+    /// Whose they are.
+    pub organization_id: String,
+    /// The kind of their aggregates.
+    pub aggregate_type: String,
+    /// What happened.
+    pub event_type: String,
+    /// Where they come from.
+    pub source: String,
+    /// What was done.
+    pub action: String,
+    /// `success`, `failure` or `""`.
+    pub outcome: String,
+    /// Who did it; `""` also where all users are counted together.
+    pub user_id: String,
+}
+
+/// So many events of a series in one hour or day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesCount {
+    /// The series.
+    pub series: Uuid,
+    /// Where the hour or the day starts.
+    pub start: Timestamp,
+    /// How many events.
+    pub events: i64,
 }
 
 /// A set of versions as runs of consecutive ones: first and last, inclusive, ascending, never touching.

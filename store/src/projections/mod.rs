@@ -9,13 +9,13 @@ mod writer;
 
 pub use changes::{
     AggregateChange, Changes, DataAccessChange, EventTypeChange, RecordedPlace, ResolutionChange, Runs,
-    SecurityChange,
+    SecurityChange, SeriesChange, SeriesCount, StatisticsChange,
 };
 pub use row::FoldRow;
 pub use state::{AsOf, ProjectionState, rebuild, states};
 pub use writer::{Advance, AppendSpan, Applied, ProjectionWriter};
 
-/// What is kept. Its name is its row in `audit.projections` and its table.
+/// What is kept. Its name is its row in `audit.projections`, which names its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Projection {
     /// Every aggregate: its events counted, its versions, its first and last time.
@@ -26,11 +26,14 @@ pub enum Projection {
     EventTypes,
     /// Security events and whether they are settled.
     SecurityEvents,
+    /// Events counted by what they are, by hour and by day.
+    Statistics,
 }
 
 impl Projection {
     /// All of them, in the order of their names.
-    pub const ALL: [Self; 4] = [Self::Aggregates, Self::DataAccesses, Self::EventTypes, Self::SecurityEvents];
+    pub const ALL: [Self; 5] =
+        [Self::Aggregates, Self::DataAccesses, Self::EventTypes, Self::SecurityEvents, Self::Statistics];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -39,13 +42,18 @@ impl Projection {
             Self::DataAccesses => "data_accesses",
             Self::EventTypes => "event_types",
             Self::SecurityEvents => "security_events",
+            Self::Statistics => "statistics",
         }
     }
 
     /// The version of this build's fold. Another one than in the database means a rebuild.
     pub fn version(self) -> i32 {
         match self {
-            Self::Aggregates | Self::DataAccesses | Self::EventTypes | Self::SecurityEvents => 1,
+            Self::Aggregates
+            | Self::DataAccesses
+            | Self::EventTypes
+            | Self::SecurityEvents
+            | Self::Statistics => 1,
         }
     }
 

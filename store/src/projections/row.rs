@@ -50,10 +50,19 @@ impl FoldRow {
         self.version
     }
 
+    /// `metadata.source`; `""` = none.
+    pub fn source(&self) -> &str {
+        self.text(13)
+    }
+
+    /// `metadata.action`; `""` = none.
+    pub fn action(&self) -> &str {
+        self.text(14)
+    }
+
     /// What it says.
     pub fn facts(&self) -> Facts<'_> {
-        // The types of these columns are those of the schema that the connection has checked.
-        let text = |column: usize| self.row.get::<_, &str>(column);
+        let text = |column: usize| self.text(column);
         let json = |column: usize| self.row.get::<_, JsonText<'_>>(column).0;
         Facts {
             event_id: self.event_id,
@@ -66,5 +75,10 @@ impl FoldRow {
             payload: json(11),
             metadata: json(12),
         }
+    }
+
+    fn text(&self, column: usize) -> &str {
+        // The types of the columns are those of the schema that the connection has checked.
+        self.row.get(column)
     }
 }

@@ -58,7 +58,12 @@ async fn projections_are_shown_rebuilt_and_looked_after() {
     };
     let state = |name: &str, position: i64| (name.to_owned(), position, 3 - position);
     let shown = trailctl.run(&["projections", "status"]).ends_with(0);
-    let rest = [state("data_accesses", 3), state("event_types", 0), state("security_events", 3)];
+    let rest = [
+        state("data_accesses", 3),
+        state("event_types", 0),
+        state("security_events", 3),
+        state("statistics", 3),
+    ];
     assert_eq!(positions(&shown), [&[state("aggregates", 3)], &rest[..]].concat());
 
     let doctor = trailctl.run(&["doctor"]);
