@@ -25,7 +25,7 @@ const WITHOUT_SCOPE: [(&str, &str); 10] = [
         "logs",
         "log_id cluster topic partition incarnation next_offset last_record_offset last_record_digest last_recorded_at opened_at opened_by closed_at accepted_gap_to accepted_gap_by accepted_gap_at",
     ),
-    ("projections", "position updated_at version name"),
+    ("projections", "position updated_at version name tables"),
     ("redrives", "at offset redrive_id log_id step requested_by to_topic to_partition to_offset"),
     ("retention_classes", "name keep made_at"),
     ("schema_history", "version name applied_on checksum"),
