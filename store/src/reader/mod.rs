@@ -31,7 +31,6 @@ use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::connect;
 use crate::dead_letters::DeadLetterRow;
 use crate::error::StoreError;
 use crate::indexes::{LastSeen, UsableIndexes};
@@ -78,9 +77,8 @@ impl Reader {
         max_connections: usize,
         application_name: &str,
     ) -> Result<Self, StoreError> {
-        let config = connect::configured(url, application_name, session::SETTINGS)?;
-        let reader =
-            Self { pool: session::pool(config, max_connections)?, indexes: Arc::new(LastSeen::new()) };
+        let pool = session::pool(url, application_name, session::SETTINGS, max_connections)?;
+        let reader = Self { pool, indexes: Arc::new(LastSeen::new()) };
         reader.check().await?;
         Ok(reader)
     }

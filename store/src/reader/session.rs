@@ -12,8 +12,9 @@ use tokio_postgres::{Client, Config, Error, Row};
 
 use super::lease::Lease;
 use super::statement::Statement;
-use crate::connect;
+use crate::connect::{self, Prepared};
 use crate::error::StoreError;
+use crate::url::DatabaseUrl;
 
 /// The settings of every reading session (semantics.md 7, 11; a custom plan over 252 leaves takes 12 ms to make).
 pub(crate) const SETTINGS: &[(&str, &str)] = &[
@@ -57,18 +58,35 @@ impl Budget {
     pub(super) const UNBOUNDED: Self = Self { rows: usize::MAX, bytes: usize::MAX, time: LONGEST };
 }
 
-struct OurConnect;
+/// How the pool makes each of its connections: by the URL as it is then, for passwords and certificates change.
+struct OurConnect {
+    url: DatabaseUrl,
+    application_name: String,
+    settings: &'static [(&'static str, &'static str)],
+    /// What is used while a file is just being replaced.
+    first: Prepared,
+}
 
 impl Connect for OurConnect {
-    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
-        let config = config.clone();
-        async move { connect::open(&config).await }.boxed()
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
+        let now = connect::configured(&self.url, &self.application_name, self.settings);
+        let to = now.unwrap_or_else(|_| self.first.clone());
+        async move { connect::open(&to).await }.boxed()
     }
 }
 
-pub(crate) fn pool(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
+pub(crate) fn pool(
+    url: &DatabaseUrl,
+    application_name: &str,
+    settings: &'static [(&'static str, &'static str)],
+    max_connections: usize,
+) -> Result<Pool, StoreError> {
+    let first = connect::configured(url, application_name, settings)?;
+    let config = first.config.clone();
+    let ours =
+        OurConnect { url: url.clone(), application_name: application_name.to_owned(), settings, first };
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_connect(config, OurConnect, recycling))
+    Pool::builder(Manager::from_connect(config, ours, recycling))
         .max_size(max_connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(WAIT))
