@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// What the ingestor does for these tests: whatever comes to the topic is stored.
-struct Storing(tokio::task::JoinHandle<()>);
+pub(crate) struct Storing(tokio::task::JoinHandle<()>);
 
 impl Storing {
-    fn from(server: &Arc<Server>, topic: TestTopic) -> Self {
+    pub(crate) fn from(server: &Arc<Server>, topic: TestTopic) -> Self {
         let server = Arc::clone(server);
         Self(tokio::spawn(async move {
             let schema = WriterSchema::parse(CANONICAL_SCHEMA, &[]).expect("the canonical schema");
