@@ -118,7 +118,7 @@ async fn record<T: Serialize>(
     let bytes = body::receive(&headers, body, api.settings.max_body_bytes, api.settings.body_timeout).await?;
     let record = OlderRecord { kind, received_at: api.clock.now(), body: &bytes };
     let envelope = map_record(&record, new_id).map_err(unmappable)?;
-    let id = store(&api, &caller, envelope).await?;
+    let id = store(api, &caller, envelope).await?;
     let stored = measure::query("find", api.reader.find_event(&scope, id)).await?;
     let stored = stored.ok_or_else(Problem::internal)?;
     created(json(&shape(&stored).ok_or_else(Problem::internal)?, 1), id)
