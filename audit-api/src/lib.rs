@@ -15,6 +15,7 @@ pub mod measure;
 pub mod observe;
 pub mod openapi;
 pub mod redrive;
+pub mod replica;
 pub mod request;
 pub mod respond;
 pub mod router;
@@ -26,6 +27,7 @@ pub mod writing;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
 use service::{Condition, Context, config::ConfigError, http};
 use shared::clock::SystemClock;
 use store::{DatabaseUrl, Reader};
@@ -34,6 +36,7 @@ use tokio::net::TcpListener;
 use crate::{
     auth::{Authenticator, Jwks},
     exports::Exports,
+    replica::{Replica, Watch},
     state::{Api, Parts},
     writing::Writing,
 };
@@ -50,7 +53,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let (database, tokens) = (context.health.condition("database"), context.health.condition("tokens"));
     let clock = Arc::new(SystemClock);
     let authenticator = Authenticator::new(&context.config.auth, clock.clone())?;
-    let url = DatabaseUrl::from(context.config.database.api_url()?);
+    let url = DatabaseUrl::new(context.config.database.api_url()?.expose_secret());
     let writing = Writing::new(&context.config, &url, clock.clone())?;
     if writing.is_none() {
         tracing::warn!("no kafka.bootstrap_servers or no registry.url: this API only reads");
@@ -67,7 +70,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
             drop(tokio::spawn(keep_keys(Arc::clone(jwks), context.config.auth.jwks_refresh, tokens)));
         }
     }
-    tokio::spawn(watch_database(reader.clone(), database));
+    let replica = context.config.database.replica_url.as_ref().map(|_| Arc::<Replica>::default());
+    tokio::spawn(watch_database(reader.clone(), replica.clone(), database));
     let limits =
         http::Limits { max_connections: settings.max_connections, header_timeout: settings.header_timeout };
     if let Some(writing) = &writing {
@@ -87,7 +91,16 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         clock,
         shutdown: context.shutdown.clone(),
     });
-    let router = router::router(api, context.health.clone(), context.metrics.clone());
+    if let (Some(url), Some(replica)) = (&context.config.database.replica_url, &replica) {
+        let watch = Watch {
+            url: DatabaseUrl::new(url.expose_secret()),
+            connections: api.settings.pool_size,
+            application: APPLICATION,
+            max_lag: api.settings.replica_max_lag,
+        };
+        tokio::spawn(watch.keep(Arc::clone(&api), Arc::clone(replica)));
+    }
+    let router = router::router(api, replica, context.health.clone(), context.metrics.clone());
     let served = http::serve(listener, router, limits, context.shutdown).await;
     if let Some(writing) = writing {
         writing.close(context.config.submissions.delivery_timeout).await;
@@ -113,11 +126,16 @@ async fn connect(url: &DatabaseUrl, connections: usize, context: &Context) -> an
     }
 }
 
-async fn watch_database(reader: Reader, condition: Condition) {
+/// Without the primary, an API that reads from a standby goes on answering reads.
+async fn watch_database(reader: Reader, replica: Option<Arc<Replica>>, condition: Condition) {
     loop {
         measure::pool(&reader);
         match reader.check().await {
             Ok(()) => condition.met(),
+            Err(error) if replica.as_ref().is_some_and(|replica| replica.is_used()) => {
+                tracing::warn!(%error, "the primary cannot be reached; reads go on at the standby");
+                condition.met();
+            }
             Err(error) => condition.unmet(error.to_string()),
         }
         tokio::time::sleep(PROBE).await;

@@ -18,6 +18,17 @@ pub fn describe() {
     describe_counter!("audit_api_submissions_total", "Requests with events, by outcome.");
     describe_counter!("audit_api_submitted_events_total", "Events in them that Kafka has, or had before.");
     describe_counter!("audit_api_redrives_total", "Dead letters sent again, by outcome.");
+    describe_counter!(
+        "audit_replica_requests_total",
+        "Reads that a standby might answer, by what became of them."
+    );
+    describe_gauge!("audit_replica_used", "1 while reads go to the standby.");
+    describe_gauge!(
+        "audit_replica_lag_seconds",
+        "Since when the first append that the standby lacks is recorded."
+    );
+    describe_gauge!("audit_replica_lag_appends", "Appends that the standby lacks.");
+    describe_gauge!("audit_replica_lag_bytes", "Bytes of WAL that the standby has not applied.");
     describe_gauge!("audit_db_connections", "Connections of the pool, by state.");
     describe_gauge!("audit_db_connection_waiters", "Requests that wait for a connection.");
 }

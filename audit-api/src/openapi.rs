@@ -36,7 +36,7 @@ pub use record::RecordDocument;
 #[openapi(
     info(
         title = "Audit trail",
-        description = "An immutable history of events: add to it, query it, replay it, follow it.\n\nErrors are `application/problem+json` (RFC 9457) with a type from a closed list. Every answer carries `X-Request-Id`. Unknown parameters are refused.",
+        description = "An immutable history of events: add to it, query it, replay it, follow it.\n\nErrors are `application/problem+json` (RFC 9457) with a type from a closed list. Every answer carries `X-Request-Id`. Unknown parameters are refused.\n\nReads may be answered by a standby, which is a moment behind. With a header `Audit-At-Least: <position>`, such as the position of an event that you have just written, the answer knows that position.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(endpoints::live, endpoints::ready, endpoints::metrics),

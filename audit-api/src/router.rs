@@ -23,16 +23,28 @@ use tower_http::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{access, endpoints, limits, observe, openapi, respond::Problem, state::Api};
+use crate::{
+    access, endpoints, limits, observe, openapi,
+    replica::{self, Replica},
+    respond::Problem,
+    state::Api,
+};
 
 /// Marks an answer that goes on live: compression would hold back what must arrive at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Live;
 
-/// The whole API as one service.
-pub fn router(api: Arc<Api>, health: Health, metrics: Metrics) -> Router {
+/// The whole API as one service; with a replica, reads may be answered by a standby.
+pub fn router(api: Arc<Api>, replica: Option<Arc<Replica>>, health: Health, metrics: Metrics) -> Router {
     let document = openapi::to_json(&openapi::document());
-    let v1: OpenApiRouter<Arc<Api>> = endpoints::v1()
+    let reads = match replica {
+        Some(replica) => {
+            endpoints::reads().route_layer(middleware::from_fn_with_state(replica, replica::prefer))
+        }
+        None => endpoints::reads(),
+    };
+    let v1: OpenApiRouter<Arc<Api>> = reads
+        .merge(endpoints::of_the_primary())
         .route_layer(middleware::from_fn(access::record))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authenticate));
     let (v1, _) = v1.split_for_parts();

@@ -16,15 +16,16 @@ use crate::{
 const FOLDS: usize = 4;
 
 /// The state of the API; handlers hold it as `State<Arc<Api>>`.
+#[derive(Clone)]
 pub struct Api {
     /// The database.
     pub reader: Reader,
     /// What takes events and sends dead letters again; `None` = this API only reads.
     pub writing: Option<Writing>,
     /// Who may ask.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
     /// The append head, for all followers.
-    pub head: HeadWatcher,
+    pub head: Arc<HeadWatcher>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Limits and intervals.
@@ -67,14 +68,14 @@ impl Api {
     /// Puts the parts together; the watcher starts with the first follower.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { reader, writing, exports, retention, authenticator, settings, clock, shutdown } = parts;
-        let head = HeadWatcher::start(reader.clone(), settings.tail_poll);
+        let head = Arc::new(HeadWatcher::start(reader.clone(), settings.tail_poll));
         let streams = Arc::new(Semaphore::new(settings.max_streams));
         let folds = Arc::new(Semaphore::new(FOLDS));
         let deletions = settings.deletion_types.iter().map(|text| Pattern::parse(text)).collect();
         Arc::new(Self {
             reader,
             writing,
-            authenticator,
+            authenticator: Arc::new(authenticator),
             head,
             clock,
             settings,
@@ -85,6 +86,12 @@ impl Api {
             deletions,
             shutdown,
         })
+    }
+
+    /// The same API with another server to read from, and a request to stop of its own.
+    pub fn reading_from(&self, reader: Reader, shutdown: Shutdown) -> Self {
+        let head = Arc::new(HeadWatcher::start(reader.clone(), self.settings.tail_poll));
+        Self { reader, head, shutdown, ..self.clone() }
     }
 
     /// What sends dead letters again; a problem when this API only reads.

@@ -2,7 +2,6 @@
 //!
 //! Unknown keys are refused, every error names the key and the remedy, secrets never print.
 
-mod aliases;
 mod api;
 mod auth;
 mod database;
@@ -14,7 +13,6 @@ mod lists;
 mod projector;
 mod rabbitmq;
 mod registry;
-mod secret_files;
 mod source;
 mod submissions;
 mod telemetry;

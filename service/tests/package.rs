@@ -162,6 +162,7 @@ fn the_values_have_exactly_the_keys_of_the_configuration() {
     // The chart sets these by itself; the secrets of Kafka are two of its properties.
     let by_the_chart = ["api.listen", "telemetry.listen", "ingestor.instance_id", "rabbitmq.ca_file"];
     let not_keys = [
+        "database.replica",
         "kafka.enabled",
         "kafka.username",
         "kafka.password",

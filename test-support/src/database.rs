@@ -14,13 +14,15 @@ use store::{
 };
 use tokio_postgres::{Client, NoTls};
 
-use crate::{servers, unique};
+use crate::{PostgresNode, servers, unique};
 
 /// A database of its own, dropped with this value (or, when that fails, by a run two hours later).
 ///
 /// With `AUDIT_TEST_KEEP` set, it stays for a look.
 #[derive(Debug)]
 pub struct TestDatabase {
+    /// The superuser's URL of the server that it is on.
+    server: String,
     name: String,
     is_kept: bool,
 }
@@ -70,7 +72,7 @@ impl TestDatabase {
     /// A migrated database with the standard retention class.
     pub async fn create() -> Self {
         let template = template().await;
-        let database = Self { name: unique_name(), is_kept: false };
+        let database = Self::unmade(servers::postgres_url());
         let admin = Admin::connect().await;
         admin.run(&format!("create database {} template {template}", database.name)).await;
         // Grants on a database and settings of roles in it are not part of a copy.
@@ -82,9 +84,20 @@ impl TestDatabase {
 
     /// A database without anything in it, for tests of bootstrap and migrations.
     pub async fn create_empty() -> Self {
-        let database = Self { name: unique_name(), is_kept: false };
+        let database = Self::unmade(servers::postgres_url());
         Admin::connect().await.run(&format!("create database {} template template0", database.name)).await;
         database
+    }
+
+    /// A migrated database on a server of the test's own.
+    pub async fn create_on(node: &PostgresNode) -> Self {
+        let database = Self::unmade(node.url());
+        prepare(&database.server, &database.name).await;
+        database
+    }
+
+    fn unmade(server: String) -> Self {
+        Self { server, name: unique_name(), is_kept: false }
     }
 
     /// The database's name.
@@ -94,7 +107,7 @@ impl TestDatabase {
 
     /// The URL to connect as this role.
     pub fn url_for(&self, role: Role) -> String {
-        url_of(&self.name, role)
+        url_of(&self.server, &self.name, role)
     }
 
     /// The URL as `store` takes it.
@@ -113,7 +126,7 @@ impl TestDatabase {
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()",
             self.name
         );
-        Admin::connect().await.run(&statement).await;
+        Admin { client: connect(&self.server).await }.run(&statement).await;
     }
 }
 
@@ -125,6 +138,9 @@ impl Drop for TestDatabase {
         if std::env::var_os("AUDIT_TEST_KEEP").is_some() {
             eprintln!("kept the database {}", self.name);
             return;
+        }
+        if self.server != servers::postgres_url() {
+            return; // It goes with its server.
         }
         let statement = format!("drop database if exists {} with (force)", self.name);
         // Of its own, since a test's runtime may be in the middle of stopping; what fails here, a later run removes.
@@ -150,8 +166,8 @@ fn unique_name() -> String {
     format!("audit_{}", unique::unique("db").replace('-', "_"))
 }
 
-fn url_of(database: &str, role: Role) -> String {
-    let mut url = Url::parse(&servers::postgres_url()).expect("AUDIT_TEST_POSTGRES is a URL");
+fn url_of(server: &str, database: &str, role: Role) -> String {
+    let mut url = Url::parse(server).expect("AUDIT_TEST_POSTGRES is a URL");
     url.set_path(database);
     if let Some(name) = role.name() {
         url.set_username(name).expect("a URL with a host takes a user");
@@ -216,14 +232,15 @@ async fn make_template() -> String {
         let unfinished = format!("{name}_unfinished");
         admin.run(&format!("drop database if exists {unfinished} with (force)")).await;
         admin.run(&format!("create database {unfinished} template template0")).await;
-        prepare(&unfinished).await;
+        prepare(&servers::postgres_url(), &unfinished).await;
         admin.run(&format!("alter database {unfinished} allow_connections false")).await;
         admin.run(&format!("alter database {unfinished} rename to {name}")).await;
     }
     name
 }
 
-async fn prepare(name: &str) {
+/// Makes the database when it is not there.
+async fn prepare(server: &str, name: &str) {
     let password = || Some(SecretString::from(PASSWORD));
     let passwords = RolePasswords {
         migrator: password(),
@@ -233,9 +250,9 @@ async fn prepare(name: &str) {
         retention: password(),
         operator: password(),
     };
-    let superuser = DatabaseUrl::new(url_of(name, Role::Superuser));
+    let superuser = DatabaseUrl::new(url_of(server, name, Role::Superuser));
     bootstrap(&superuser, &passwords).await.expect("the template is bootstrapped");
-    let migrator = DatabaseUrl::new(url_of(name, Role::Migrator));
+    let migrator = DatabaseUrl::new(url_of(server, name, Role::Migrator));
     migrate(&migrator, &RetentionRules::default(), IndexSet::Standard)
         .await
         .expect("the template is migrated");

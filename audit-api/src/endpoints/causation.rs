@@ -1,8 +1,8 @@
 //! `GET /v1/events/{eventId}/causation` and `GET /v1/correlations/{correlationId}/causation`
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use shared::{
     causation::{EventLink, MAX_DEPTH, MAX_NODES, arrange},
     scope::Scope,
@@ -10,7 +10,7 @@ use shared::{
 use store::indexes::Lookup;
 
 use crate::{
-    endpoints::{Asked, events::find},
+    endpoints::{Asked, Serving, events::find},
     measure,
     openapi::{CausationDocument, CorrelationDocument},
     request::{
@@ -32,7 +32,7 @@ use crate::{
     responses((status = 200, description = "The tree.", body = CausationDocument, content_type = "application/json"))
 )]
 pub(crate) async fn of_event(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(event_id): Segments<String>,
 ) -> Result<Response<Body>, Problem> {
@@ -72,7 +72,7 @@ pub(crate) async fn of_event(
     responses((status = 200, description = "The tree.", body = CorrelationDocument, content_type = "application/json"))
 )]
 pub(crate) async fn of_correlation(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(correlation_id): Segments<String>,
 ) -> Result<Response<Body>, Problem> {

@@ -1,8 +1,6 @@
 //! `GET /v1/event-types`
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use serde_json::json;
 use shared::filter::Pattern;
 use store::reader::EventTypeRequest;
@@ -10,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     endpoints::{
-        Asked,
+        Asked, Serving,
         events::list::{DEFAULT_LIMIT, LARGEST_LIMIT},
     },
     measure,
@@ -24,7 +22,6 @@ use crate::{
         Problem,
         page::{self, PageInfo},
     },
-    state::Api,
 };
 
 #[derive(IntoParams)]
@@ -80,7 +77,7 @@ struct EventTypePageDocument {
     responses((status = 200, description = "The event types.", body = EventTypePageDocument, content_type = "application/json",
         headers(("Link" = Option<String>, description = "The next page, `rel=\"next\"`."))))
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn list(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, uri, mut parameters } = asked;
     let scope = caller.events()?;
     negotiate(&headers, &[Media::Json])?;

@@ -13,7 +13,7 @@ mod older;
 mod replay;
 mod stream;
 
-pub use asked::Asked;
+pub use asked::{Asked, Serving};
 pub use fallback::{method_not_allowed, not_found, panicked};
 pub(crate) use health::{__path_live, __path_metrics, __path_ready};
 pub(crate) use older::{AuditLogDetails, is_older};
@@ -26,6 +26,11 @@ use crate::state::Api;
 
 /// Every route that needs a token: `/v1`, and the older services' addresses.
 pub fn v1() -> OpenApiRouter<Arc<Api>> {
+    reads().merge(of_the_primary())
+}
+
+/// What a standby may answer: its handlers take [`Serving`].
+pub fn reads() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(events::list::list, events::submit::submit))
         .routes(routes!(events::find::find))
@@ -39,11 +44,16 @@ pub fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(aggregates::diff::diff))
         .routes(routes!(replay::replay))
         .routes(routes!(stream::stream))
+        .merge(older::routes())
+}
+
+/// What tells of something that was done a moment ago, or does something.
+pub fn of_the_primary() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
         .routes(routes!(ledger::record))
         .routes(routes!(dead_letters::list::list))
         .routes(routes!(dead_letters::find::find))
         .routes(routes!(dead_letters::redrive::redrive))
-        .merge(older::routes())
 }
 
 /// What needs no token, since its address is signed.

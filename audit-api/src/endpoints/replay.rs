@@ -1,10 +1,7 @@
 //! `GET /v1/replay`
 
-use std::sync::Arc;
-
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, Response, StatusCode},
     response::IntoResponse as _,
 };
@@ -13,7 +10,7 @@ use store::RecordedCursor;
 use utoipa::IntoParams;
 
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     measure,
     openapi::EventDocument,
     request::{
@@ -104,7 +101,7 @@ impl Start {
         (status = 204, description = "You got the `end` event already.")
     )
 )]
-pub(crate) async fn replay(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn replay(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, mut parameters, .. } = asked;
     let scope = caller.events()?;
     let media = negotiate(&headers, &[Media::Ndjson, Media::EventStream])?;

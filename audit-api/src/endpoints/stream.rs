@@ -1,10 +1,7 @@
 //! `GET /v1/stream`
 
-use std::sync::Arc;
-
 use axum::{
     body::Body,
-    extract::State,
     http::{Response, StatusCode},
     response::IntoResponse as _,
 };
@@ -12,7 +9,7 @@ use utoipa::IntoParams;
 
 use super::replay::Start;
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     request::{
         Media,
         filter::{self, FilterParameters},
@@ -22,7 +19,6 @@ use crate::{
         Problem, Streaming, TAIL_LIMITS,
         sse::{Tail, by_position},
     },
-    state::Api,
     walk::RecordedWalk,
 };
 
@@ -48,7 +44,7 @@ struct AfterParameters {
         (status = 204, description = "The id is that of an `end` event: nothing follows it.")
     )
 )]
-pub(crate) async fn stream(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn stream(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, mut parameters, .. } = asked;
     let scope = caller.events()?;
     let media = negotiate(&headers, &[Media::EventStream])?;

@@ -5,12 +5,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use audit_api::{
     auth::Authenticator,
     exports::Exports,
+    replica::{Replica, Watch},
     router,
     state::{Api, Parts},
     writing::Writing,
 };
-use credentials::Secret;
 use reqwest::{Response, StatusCode};
+use secrecy::SecretString;
 use serde_json::Value;
 use service::{
     Health, Shutdown,
@@ -32,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) exports: ExportSettings,
     /// Another address of the database: a proxy's.
     pub(crate) database: Option<String>,
+    /// A standby's address.
+    pub(crate) replica: Option<String>,
     /// How events are taken; `None` = this API only reads.
     pub(crate) writing: Option<AuditConfig>,
 }
@@ -39,7 +42,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         let auth = AuthSettings {
-            secret: Some(Secret::from(token::SECRET)),
+            secret: Some(SecretString::from(token::SECRET)),
             issuer: Some(token::ISSUER.to_owned()),
             audience: Some(token::AUDIENCE.to_owned()),
             ..AuthSettings::default()
@@ -49,6 +52,7 @@ impl Default for Options {
             auth,
             exports: ExportSettings::default(),
             database: None,
+            replica: None,
             writing: None,
         }
     }
@@ -59,6 +63,8 @@ pub(crate) struct Server {
     pub(crate) database: TestDatabase,
     pub(crate) address: SocketAddr,
     pub(crate) client: reqwest::Client,
+    /// The standby, when reads may go to one.
+    pub(crate) replica: Option<Arc<Replica>>,
     shutdown: Shutdown,
 }
 
@@ -104,11 +110,12 @@ impl Server {
             clock,
             shutdown: shutdown.clone(),
         });
+        let replica = options.replica.map(|url| follow(&api, &url));
         let metrics = Metrics::detached().expect("constant buckets");
-        let router = router::router(api, Health::new(), metrics);
+        let router = router::router(api, replica.clone(), Health::new(), metrics);
         tokio::spawn(http::serve(listener, router, limits, shutdown.clone()));
         let client = reqwest::Client::builder().no_proxy().no_gzip().build().expect("a client");
-        Self { database, address, client, shutdown }
+        Self { database, address, client, replica, shutdown }
     }
 
     /// Fills the database.
@@ -173,6 +180,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown.request_immediate();
     }
+}
+
+/// Reads go to the standby at this address, as soon as it is seen.
+fn follow(api: &Arc<Api>, url: &str) -> Arc<Replica> {
+    let watch = Watch {
+        url: store::DatabaseUrl::new(url),
+        connections: api.settings.pool_size,
+        application: "test-api-replica",
+        max_lag: api.settings.replica_max_lag,
+    };
+    let replica = Arc::<Replica>::default();
+    tokio::spawn(watch.keep(Arc::clone(api), Arc::clone(&replica)));
+    replica
 }
 
 /// The body of an answer that must have this status.

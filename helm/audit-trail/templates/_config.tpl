@@ -92,6 +92,13 @@
 {{ include "audit.env.secret" (dict "root" .root "secret" (index .root.Values.secrets.database .role) "variable" (printf "AUDIT_DATABASE__%s" (upper .role))) }}
 {{- end -}}
 
+{{/* The standby that reads go to. */}}
+{{- define "audit.env.replica" -}}
+{{- if .Values.secrets.database.replica }}
+{{ include "audit.env.database" (dict "root" . "role" "replica_url") }}
+{{- end }}
+{{- end -}}
+
 {{/* The broker of the older services. */}}
 {{- define "audit.env.rabbitmq" -}}
 {{ include "audit.env.secret" (dict "root" . "secret" .Values.secrets.rabbitmq.url "variable" "AUDIT_RABBITMQ__URL") }}

@@ -20,6 +20,9 @@ pub struct ApiSettings {
     pub max_streams: usize,
     /// Database connections.
     pub pool_size: usize,
+    /// A standby (`database.replica_url`) that is further behind is not read from.
+    #[serde(with = "humantime_serde")]
+    pub replica_max_lag: Duration,
     /// How long a request's head may take to arrive.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
@@ -56,6 +59,7 @@ impl Default for ApiSettings {
             max_concurrent_requests: 256,
             max_streams: 1024,
             pool_size: 16,
+            replica_max_lag: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
@@ -77,6 +81,7 @@ impl ApiSettings {
         within("api.pool_size", self.pool_size, 1, 1000)?;
         within("api.max_body_bytes", self.max_body_bytes, 1024, 256 * 1024 * 1024)?;
         let times = [
+            ("replica_max_lag", self.replica_max_lag),
             ("header_timeout", self.header_timeout),
             ("body_timeout", self.body_timeout),
             ("request_timeout", self.request_timeout),

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use credentials::Secret;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -15,7 +14,7 @@ pub struct AuthSettings {
     /// The one algorithm that is accepted; the token's own header never chooses.
     pub algorithm: Algorithm,
     /// The shared secret of HS256, at least 32 bytes.
-    pub secret: Option<Secret>,
+    pub secret: Option<SecretString>,
     /// Where the public keys of the other algorithms are.
     pub jwks_url: Option<String>,
     /// The only `iss` that is accepted.
@@ -82,7 +81,7 @@ impl AuthSettings {
     }
 
     /// The shared secret of HS256.
-    pub fn secret(&self) -> Result<&Secret, ConfigError> {
+    pub fn secret(&self) -> Result<&SecretString, ConfigError> {
         self.secret.as_ref().ok_or_else(|| ConfigError::missing("auth.secret"))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-use credentials::Secret;
+use secrecy::SecretString;
 use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, SeqAccess, Visitor},
@@ -21,7 +21,7 @@ pub(super) fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap
 /// As [`map`], with values that never print.
 pub(super) fn secret_map<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<BTreeMap<String, Secret>, D::Error> {
+) -> Result<BTreeMap<String, SecretString>, D::Error> {
     deserializer.deserialize_any(TableVisitor(PhantomData))
 }
 

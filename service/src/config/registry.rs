@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use credentials::Secret;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -16,7 +16,7 @@ pub struct RegistrySettings {
     /// For HTTP basic authentication.
     pub username: Option<String>,
     /// For HTTP basic authentication.
-    pub password: Option<Secret>,
+    pub password: Option<SecretString>,
     /// How long one request may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,

@@ -15,6 +15,7 @@ mod place;
 mod pool_use;
 mod projected;
 mod recorded;
+mod replica;
 pub(crate) mod session;
 mod slices;
 mod statement;
@@ -31,6 +32,7 @@ use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::connect;
 use crate::dead_letters::DeadLetterRow;
 use crate::error::StoreError;
 use crate::indexes::{LastSeen, UsableIndexes};
@@ -39,6 +41,7 @@ use crate::row::{EventRow, WholeRow};
 use crate::sql_types::Micros;
 use crate::url::DatabaseUrl;
 use conditions::storable;
+use replica::LastLag;
 use session::{Budget, Sorting};
 use statement::Statement;
 
@@ -49,6 +52,7 @@ pub use projected::{
     EventTypeRequest, EventTypeSummary, Fault, Projected, SecurityEventFilter, SecurityEventRequest,
     SecurityEventRow, Settlement,
 };
+pub use replica::{ReplicaLag, ServerPlace};
 pub use types::{
     AggregateKey, ChunkLimits, DeadLetterPage, DeadLetterRequest, HistoryKey, HistoryRange, Integrity, Page,
     PageRequest, RecordAddress, RecordFate, RecordState, RecordedChunk, RecordedCursor,
@@ -67,6 +71,7 @@ const REDRIVES_OF: &str = include_str!("../../sql/redrives_of.sql");
 pub struct Reader {
     pool: deadpool_postgres::Pool,
     indexes: Arc<LastSeen>,
+    lag: Arc<LastLag>,
 }
 
 impl Reader {
@@ -77,8 +82,24 @@ impl Reader {
         max_connections: usize,
         application_name: &str,
     ) -> Result<Self, StoreError> {
-        let pool = session::pool(url, application_name, session::SETTINGS, max_connections)?;
-        let reader = Self { pool, indexes: Arc::new(LastSeen::new()) };
+        let config = connect::configured(url, application_name, session::SETTINGS)?;
+        Self::checked(session::pool(config, max_connections)?).await
+    }
+
+    /// The same for a standby: every connection must lead to the server that the first one led to, in the same run of it.
+    /// Two standbys behind one address are two moments, and a tail that read the head of one and the rows of the other
+    /// would skip events.
+    pub async fn connect_to_one(
+        url: &DatabaseUrl,
+        max_connections: usize,
+        application_name: &str,
+    ) -> Result<Self, StoreError> {
+        let config = connect::configured(url, application_name, session::SETTINGS)?;
+        Self::checked(session::pool_of_one_server(config, max_connections)?).await
+    }
+
+    async fn checked(pool: deadpool_postgres::Pool) -> Result<Self, StoreError> {
+        let reader = Self { pool, indexes: Arc::new(LastSeen::new()), lag: Arc::default() };
         reader.check().await?;
         Ok(reader)
     }

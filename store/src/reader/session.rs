@@ -1,8 +1,12 @@
 //! One read = one read-only transaction on a pooled connection, its four messages sent in one flush.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use deadpool_postgres::{Client as Pooled, Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    Client as Pooled, ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder,
+    RecyclingMethod, Runtime,
+};
 use futures::future::{self, BoxFuture};
 use futures::{FutureExt, TryStreamExt};
 use postgres_types::ToSql;
@@ -12,9 +16,8 @@ use tokio_postgres::{Client, Config, Error, Row};
 
 use super::lease::Lease;
 use super::statement::Statement;
-use crate::connect::{self, Prepared};
+use crate::connect;
 use crate::error::StoreError;
-use crate::url::DatabaseUrl;
 
 /// The settings of every reading session (semantics.md 7, 11; a custom plan over 252 leaves takes 12 ms to make).
 pub(crate) const SETTINGS: &[(&str, &str)] = &[
@@ -36,6 +39,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const MOST_STATEMENTS: usize = 200;
 
 const ENTER: &str = include_str!("../../sql/enter_scope.sql");
+const IDENTITY: &str = include_str!("../../sql/server_identity.sql");
 
 /// Whether the planner may sort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,42 +62,49 @@ impl Budget {
     pub(super) const UNBOUNDED: Self = Self { rows: usize::MAX, bytes: usize::MAX, time: LONGEST };
 }
 
-/// How the pool makes each of its connections: by the URL as it is then, for passwords and certificates change.
-struct OurConnect {
-    url: DatabaseUrl,
-    application_name: String,
-    settings: &'static [(&'static str, &'static str)],
-    /// What is used while a file is just being replaced.
-    first: Prepared,
-}
+struct OurConnect;
 
 impl Connect for OurConnect {
-    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
-        let now = connect::configured(&self.url, &self.application_name, self.settings);
-        let to = now.unwrap_or_else(|_| self.first.clone());
-        async move { connect::open(&to).await }.boxed()
+    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
+        let config = config.clone();
+        async move { connect::open(&config).await }.boxed()
     }
 }
 
-pub(crate) fn pool(
-    url: &DatabaseUrl,
-    application_name: &str,
-    settings: &'static [(&'static str, &'static str)],
-    max_connections: usize,
-) -> Result<Pool, StoreError> {
-    let first = connect::configured(url, application_name, settings)?;
-    let config = first.config.clone();
-    let ours =
-        OurConnect { url: url.clone(), application_name: application_name.to_owned(), settings, first };
+pub(crate) fn pool(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
+    built(builder(config, max_connections))
+}
+
+/// A pool that refuses a connection to another server than the first one led to, or to another run of it.
+pub(super) fn pool_of_one_server(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
+    let first = Arc::new(OnceLock::new());
+    let check = Hook::async_fn(move |client: &mut ClientWrapper, _| {
+        let first = Arc::clone(&first);
+        async move {
+            let row = client.query_one(IDENTITY, &[]).await.map_err(HookError::Backend)?;
+            let server: String = row.try_get(0).map_err(HookError::Backend)?;
+            if *first.get_or_init(|| server.clone()) == server {
+                return Ok(());
+            }
+            Err(HookError::message("another server answers at this address than before"))
+        }
+        .boxed()
+    });
+    built(builder(config, max_connections).post_create(check))
+}
+
+fn builder(config: Config, max_connections: usize) -> PoolBuilder {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_connect(config, ours, recycling))
+    Pool::builder(Manager::from_connect(config, OurConnect, recycling))
         .max_size(max_connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(CONNECT))
         .recycle_timeout(Some(CONNECT))
-        .build()
-        .map_err(|error| StoreError::Database(Box::new(error)))
+}
+
+fn built(builder: PoolBuilder) -> Result<Pool, StoreError> {
+    builder.build().map_err(|error| StoreError::Database(Box::new(error)))
 }
 
 /// Runs a statement within the scope.

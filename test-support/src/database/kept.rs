@@ -1,6 +1,7 @@
 //! Databases that outlive their process: filled once, found again by later runs.
 
 use super::{Admin, TestDatabase, migrations_hash};
+use crate::servers;
 
 impl TestDatabase {
     /// The database that an earlier run has kept under this name, if `mark` and the schema are still the same.
@@ -9,7 +10,11 @@ impl TestDatabase {
         let comment = "select shobj_description(oid, 'pg_database') from pg_database where datname = $1";
         let row = admin.client.query_opt(comment, &[&name]).await.expect("the catalogue is readable")?;
         let found: Option<String> = row.get(0);
-        (found == Some(marked(mark))).then(|| Self { name: name.to_owned(), is_kept: true })
+        (found == Some(marked(mark))).then(|| Self {
+            server: servers::postgres_url(),
+            name: name.to_owned(),
+            is_kept: true,
+        })
     }
 
     /// Takes this name for good (lower case and underscores) and stays when the value goes; whatever had the name is

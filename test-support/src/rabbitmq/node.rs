@@ -2,17 +2,15 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
-use rand::RngExt as _;
 use tempfile::TempDir;
 
 use super::connect;
-use crate::wait_until;
+use crate::{postgres::quiet_port, wait_until};
 
 /// Where Debian and Ubuntu keep RabbitMQ's programs, without the wrappers that want its own account.
 const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
@@ -139,14 +137,6 @@ impl Drop for RabbitNode {
             );
         }
     }
-}
-
-/// A free port below those that the kernel gives to outgoing connections: the node takes it seconds from now, and again after
-/// each restart.
-fn quiet_port() -> u16 {
-    let mut ports = std::iter::repeat_with(|| rand::rng().random_range(15_000..32_000));
-    let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.expect("an endless iterator finds one")
 }
 
 fn start(programs: &Path, folder: &TempDir, distribution_port: u16, mapper_port: u16) -> Child {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use credentials::Secret;
+use secrecy::{ExposeSecret as _, SecretString};
 use service::config::DatabaseSettings;
 use shared::{
     clock::{Clock, SystemClock},
@@ -53,7 +53,13 @@ pub async fn check(settings: &DatabaseSettings, clock: SystemClock) -> Vec<Check
     checks
 }
 
-async fn as_role(name: String, role: &str, url: &Secret, wanted: IndexSet, clock: SystemClock) -> Vec<Check> {
+async fn as_role(
+    name: String,
+    role: &str,
+    url: &SecretString,
+    wanted: IndexSet,
+    clock: SystemClock,
+) -> Vec<Check> {
     match look(role, url, clock).await {
         Ok(seen) => judge(&name, role, &seen, wanted),
         Err(error) => vec![Check::fail(name, describe(&error), remedy(&error))],
@@ -71,8 +77,8 @@ struct Seen {
     projections: Vec<ProjectionState>,
 }
 
-async fn look(role: &str, url: &Secret, clock: SystemClock) -> Result<Seen, StoreError> {
-    let client = store::connect(&DatabaseUrl::from(url), "trailctl-doctor").await?;
+async fn look(role: &str, url: &SecretString, clock: SystemClock) -> Result<Seen, StoreError> {
+    let client = store::connect(&DatabaseUrl::new(url.expose_secret()), "trailctl-doctor").await?;
     let before = clock.now().as_micros();
     let inspection = store::inspect::inspect(&client).await?;
     let host_now = Timestamp::from_micros(i64::midpoint(before, clock.now().as_micros()));

@@ -1,8 +1,6 @@
 //! `GET /v1/aggregates/{type}/{id}/diff`
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use shared::state::{Diff, Fold};
 use utoipa::IntoParams;
 
@@ -11,11 +9,10 @@ use super::{
     resolve::Named,
 };
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     openapi::DiffDocument,
     request::{Media, Parameters, negotiate, path::Segments},
     respond::{self, Problem, page::Rows},
-    state::Api,
 };
 
 #[derive(IntoParams)]
@@ -76,7 +73,7 @@ impl Between {
     responses((status = 200, description = "The difference.", body = DiffDocument, content_type = "application/json"))
 )]
 pub(crate) async fn diff(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(path): Segments<(String, String)>,
 ) -> Result<Response<Body>, Problem> {

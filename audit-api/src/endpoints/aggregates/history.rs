@@ -1,15 +1,13 @@
 //! `GET /v1/aggregates/{type}/{id}/events`
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use store::{HistoryKey, HistoryRange};
 use utoipa::IntoParams;
 
 use super::resolve::Named;
 use crate::{
     endpoints::{
-        Asked,
+        Asked, Serving,
         events::list::{DEFAULT_LIMIT, LARGEST_LIMIT},
     },
     measure,
@@ -24,7 +22,6 @@ use crate::{
         Problem,
         page::{self, PageInfo},
     },
-    state::Api,
 };
 
 #[derive(IntoParams)]
@@ -87,7 +84,7 @@ pub(super) fn range(parameters: &mut Parameters) -> Result<HistoryRange, Problem
         headers(("Link" = Option<String>, description = "The next page, `rel=\"next\"`."))))
 )]
 pub(crate) async fn history(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(path): Segments<(String, String)>,
 ) -> Result<Response<Body>, Problem> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, Response, StatusCode},
     response::IntoResponse as _,
 };
@@ -21,7 +20,7 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     measure,
     openapi::EventDocument,
     request::{
@@ -97,7 +96,7 @@ impl Replay {
     )
 )]
 pub(crate) async fn replay(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(path): Segments<(String, String)>,
 ) -> Result<Response<Body>, Problem> {

@@ -1,8 +1,6 @@
 //! `GET /v1/aggregates/{type}/{id}`
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use shared::state::Fold;
 use utoipa::IntoParams;
 
@@ -11,11 +9,10 @@ use super::{
     resolve::Named,
 };
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     openapi::StateDocument,
     request::{Media, negotiate, path::Segments},
     respond::{self, Problem, page::Rows},
-    state::Api,
 };
 
 #[derive(IntoParams)]
@@ -50,7 +47,7 @@ struct StateParameters {
     responses((status = 200, description = "The state.", body = StateDocument, content_type = "application/json"))
 )]
 pub(crate) async fn state(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(path): Segments<(String, String)>,
 ) -> Result<Response<Body>, Problem> {

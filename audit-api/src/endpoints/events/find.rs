@@ -1,17 +1,14 @@
 //! `GET /v1/events/{eventId}`
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use uuid::Uuid;
 
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     measure,
     openapi::EventDocument,
     request::{Media, negotiate, path::Segments},
     respond::{self, Problem},
-    state::Api,
 };
 
 /// One event
@@ -21,7 +18,7 @@ use crate::{
     responses((status = 200, description = "The event.", body = EventDocument, content_type = "application/json"))
 )]
 pub(crate) async fn find(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(event_id): Segments<String>,
 ) -> Result<Response<Body>, Problem> {

@@ -1,8 +1,6 @@
 //! `GET /v1/events`
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use shared::{
     csv::FormulaGuard,
     cursor,
@@ -14,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::{
     auth::Caller,
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     measure,
     openapi::{EventDocument, EventPageDocument},
     request::{
@@ -150,7 +148,7 @@ impl Listing {
         (EventPageDocument = "application/json"), (EventDocument = "application/x-ndjson"), (String = "text/csv")
     ), headers(("Link" = Option<String>, description = "The next page, `rel=\"next\"`."))))
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn list(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, uri, mut parameters } = asked;
     let scope = caller.events()?;
     let media = negotiate(&headers, &[Media::Json, Media::Ndjson, Media::Csv])?;

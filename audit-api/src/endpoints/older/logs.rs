@@ -1,8 +1,6 @@
 //! `GET /logs` (A05), in the words of document 000.
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{timestamp::Timestamp, vocabulary::AuditRecord};
@@ -16,10 +14,9 @@ use super::{
     paging::{Paging, PagingParameters, json},
 };
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     request::{Media, negotiate},
     respond::Problem,
-    state::Api,
 };
 
 #[derive(IntoParams)]
@@ -110,7 +107,7 @@ impl Log {
     get, path = "/logs", operation_id = "listLogs", tag = "Older addresses", params(LogParameters, PagingParameters),
     responses((status = 200, description = "The logs, newest first.", body = LogPage, content_type = "application/json"))
 )]
-pub(crate) async fn logs(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn logs(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, mut parameters, .. } = asked;
     let scope = caller.events()?;
     negotiate(&headers, &[Media::Json])?;

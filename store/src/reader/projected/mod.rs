@@ -71,7 +71,7 @@ async fn page<T, K>(
     let Some(first) = rows.first() else {
         return Err(StoreError::corrupt("projections", "name", "a projection of this build is not there"));
     };
-    let as_of = state::read_as_of(first, &[0, 1, 2, 3, 4])?;
+    let as_of = reader.lag.seen_from_the_primary(state::read_as_of(first, &[0, 1, 2, 3, 4])?);
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
         // A page without rows is one line that tells the moment alone.

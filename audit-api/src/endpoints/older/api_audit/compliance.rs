@@ -1,11 +1,8 @@
 //! `GET /api/audit/compliance/gdpr` and `/retention` (E30, E31).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use serde::Serialize;
 use shared::{
     retention::{Keep, RetentionRules},
@@ -22,10 +19,9 @@ use super::super::{
 };
 use super::data_access::{DataAccess, filter};
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     request::{Media, negotiate},
     respond::Problem,
-    state::Api,
 };
 
 /// The topic of the older services' events: the one that the bridge and the older addresses write to.
@@ -80,7 +76,7 @@ pub(super) struct AccessReport {
     params(ReportParameters),
     responses((status = 200, description = "The report.", body = AccessReport, content_type = "application/json"))
 )]
-pub(crate) async fn gdpr(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn gdpr(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, mut parameters, .. } = asked;
     let scope = caller.events()?;
     negotiate(&headers, &[Media::Json])?;
@@ -187,7 +183,7 @@ fn days(keep: Keep) -> u64 {
     get, path = "/api/audit/compliance/retention", operation_id = "checkRetention", tag = "Older addresses",
     responses((status = 200, description = "The check.", body = RetentionCheck, content_type = "application/json"))
 )]
-pub(crate) async fn retention(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn retention(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     asked.caller.events()?;
     asked.parameters.finish()?;
     negotiate(&asked.headers, &[Media::Json])?;

@@ -1,8 +1,6 @@
 //! `GET /api/audit/data-access/user/{userId}` and `/accessor/{userId}` (E28, E29).
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use serde::Serialize;
 use shared::{timestamp::Timestamp, vocabulary};
 use store::reader::DataAccessFilter;
@@ -15,7 +13,7 @@ use super::super::{
     projected::data_accesses,
 };
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     request::{
         Media, Parameters, negotiate,
         path::{self, Segments},
@@ -116,7 +114,7 @@ async fn answer(
     responses((status = 200, description = "The accesses, newest first.", body = inline(Paged<DataAccess>), content_type = "application/json"))
 )]
 pub(crate) async fn of_subject(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(user_id): Segments<String>,
 ) -> Result<Response<Body>, Problem> {
@@ -131,7 +129,7 @@ pub(crate) async fn of_subject(
     responses((status = 200, description = "The accesses, newest first.", body = inline(Paged<DataAccess>), content_type = "application/json"))
 )]
 pub(crate) async fn by_accessor(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(user_id): Segments<String>,
 ) -> Result<Response<Body>, Problem> {

@@ -1,8 +1,6 @@
 //! `GET /api/audit`, `/entity/{type}/{id}`, `/user/{userId}`, `/search` (E19 to E22).
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use shared::{
     filter::{EventFilter, Pattern},
     vocabulary::Action,
@@ -17,7 +15,7 @@ use super::super::{
 };
 use super::shape::AuditLog;
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     request::{
         Media, Parameters, negotiate,
         path::{self, Segments},
@@ -135,7 +133,7 @@ async fn answer(
     params(FilterParameters, TypeParameters, DateParameters, PagingParameters),
     responses((status = 200, description = "The logs, newest first.", body = inline(Paged<AuditLog>), content_type = "application/json"))
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn list(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     answer(&api, asked, filtered).await
 }
 
@@ -150,7 +148,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Re
     responses((status = 200, description = "The logs, newest first.", body = inline(Paged<AuditLog>), content_type = "application/json"))
 )]
 pub(crate) async fn of_entity(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments((kind, id)): Segments<(String, String)>,
 ) -> Result<Response<Body>, Problem> {
@@ -171,7 +169,7 @@ pub(crate) async fn of_entity(
     responses((status = 200, description = "The logs, newest first.", body = inline(Paged<AuditLog>), content_type = "application/json"))
 )]
 pub(crate) async fn of_user(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(user_id): Segments<String>,
 ) -> Result<Response<Body>, Problem> {
@@ -186,7 +184,7 @@ pub(crate) async fn of_user(
     params(FilterParameters, TypeParameters, SearchParameters, DateParameters, PagingParameters),
     responses((status = 200, description = "The logs, newest first.", body = inline(Paged<AuditLog>), content_type = "application/json"))
 )]
-pub(crate) async fn search(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn search(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     answer(&api, asked, |parameters| {
         let mut filter = filtered(parameters)?;
         filter.source = parameters.many("serviceName")?;

@@ -1,8 +1,6 @@
 //! `GET /api/audit/security` and `/unresolved` (E24, E25).
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use serde::Serialize;
 use shared::{
     filter::Pattern,
@@ -20,7 +18,7 @@ use super::super::{
 };
 use super::shape::as_string;
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     request::{Media, Parameters, negotiate},
     respond::Problem,
     state::Api,
@@ -167,7 +165,7 @@ async fn answer(
     params(LevelParameters, SecurityParameters, PagingParameters),
     responses((status = 200, description = "The security events, newest first.", body = inline(Paged<SecurityEvent>), content_type = "application/json"))
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn list(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     answer(&api, asked, |parameters| {
         let level = parameters.word("severity", &Level::ALL.map(|level| (level.as_str(), level)))?;
         let severity = level.map(|level| level.severities().to_vec()).unwrap_or_default();
@@ -182,7 +180,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Re
     params(SecurityParameters, PagingParameters),
     responses((status = 200, description = "The security events, newest first.", body = inline(Paged<SecurityEvent>), content_type = "application/json"))
 )]
-pub(crate) async fn unresolved(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn unresolved(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     answer(&api, asked, |parameters| {
         let (severity, settlement) = (vec![Severity::Critical], Some(Settlement::Open));
         Ok(SecurityEventFilter { severity, settlement, ..filter(parameters)? })

@@ -1,8 +1,6 @@
 //! `GET /audit/logs` and `GET /audit/logs/{id}` (B09 to B11).
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use shared::{filter::EventFilter, vocabulary::Action};
 use utoipa::IntoParams;
 
@@ -13,11 +11,10 @@ use super::super::{
 };
 use super::shape::{AuditLog, AuditLogDetails};
 use crate::{
-    endpoints::{Asked, events::find},
+    endpoints::{Asked, Serving, events::find},
     measure,
     request::{Media, Parameters, negotiate, path::Segments},
     respond::Problem,
-    state::Api,
 };
 
 /// The documentation of the filters of document 001; [`filter`] is what reads them.
@@ -79,7 +76,7 @@ pub(in crate::endpoints::older) fn actions(given: Vec<String>) -> Vec<String> {
     params(FilterParameters, PagingParameters),
     responses((status = 200, description = "The logs, newest first.", body = inline(Paged<AuditLog>), content_type = "application/json"))
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn list(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, mut parameters, .. } = asked;
     let scope = caller.events()?;
     negotiate(&headers, &[Media::Json])?;
@@ -97,7 +94,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Re
     responses((status = 200, description = "The log.", body = AuditLogDetails, content_type = "application/json"))
 )]
 pub(crate) async fn find(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     Segments(id): Segments<String>,
 ) -> Result<Response<Body>, Problem> {

@@ -1,8 +1,8 @@
 //! `GET /audit/reports/{userId}` (B13).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use serde::Serialize;
 use shared::{
     filter::{EventFilter, Order, Sort},
@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::{names::OF_001, paging::json};
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     measure,
     request::{Media, Parameters, guard, negotiate, path},
     respond::Problem,
@@ -78,7 +78,7 @@ fn period(
     responses((status = 200, description = "The report.", body = UserReport, content_type = "application/json"))
 )]
 pub(crate) async fn report(
-    State(api): State<Arc<Api>>,
+    Serving(api): Serving,
     asked: Asked,
     path::Segments(user_id): path::Segments<String>,
 ) -> Result<Response<Body>, Problem> {

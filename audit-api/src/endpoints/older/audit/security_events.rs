@@ -1,8 +1,6 @@
 //! `GET /audit/security-events` (B12).
 
-use std::sync::Arc;
-
-use axum::{body::Body, extract::State, http::Response};
+use axum::{body::Body, http::Response};
 use serde::Serialize;
 use shared::{timestamp::Timestamp, vocabulary::Severity};
 use store::reader::{SecurityEventFilter, SecurityEventRow};
@@ -15,10 +13,9 @@ use super::super::{
     projected::security_events,
 };
 use crate::{
-    endpoints::Asked,
+    endpoints::{Asked, Serving},
     request::{Media, negotiate},
     respond::Problem,
-    state::Api,
 };
 
 #[derive(IntoParams)]
@@ -100,7 +97,7 @@ impl From<SecurityEventRow> for SecurityEvent {
     params(SecurityParameters, PagingParameters),
     responses((status = 200, description = "The security events, newest first.", body = SecurityEvents, content_type = "application/json"))
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(crate) async fn list(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, mut parameters, .. } = asked;
     let scope = caller.events()?;
     negotiate(&headers, &[Media::Json])?;
