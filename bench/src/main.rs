@@ -16,6 +16,7 @@ mod process;
 mod replay;
 mod report;
 mod scale;
+mod state;
 mod store_filled;
 mod table;
 mod wal;
@@ -66,7 +67,7 @@ pub(crate) enum Stage {
     Ingest,
     /// Bar 2: the product beside Kafka Connect with a JDBC sink.
     Peer,
-    /// Bars 7 and 8: histories, and pages far from the first.
+    /// Bars 7 and 8, and the latencies of issue 6 (`q`): histories, first pages, pages far from the first, states.
     Query,
     /// Bar 5: everything as JSON lines over HTTP.
     Replay,
@@ -128,7 +129,8 @@ async fn measure_stage(stage: Stage, options: &Options, run: &mut Run) -> Result
         Stage::Peer => peer::measure(options, run).await,
         Stage::Query => {
             history::measure(options, run).await?;
-            pages::measure(options, run).await
+            pages::measure(options, run).await?;
+            state::measure(options, run).await
         }
         Stage::Replay => replay::measure(options, run).await,
         Stage::Latency => latency::measure(options, run).await,

@@ -1,5 +1,5 @@
 //! Bar 8: a page from a cursor at the millionth row of the whole store, beside the first page of the same list, without a
-//! filter and with each filter that an index serves.
+//! filter and with each filter that an index serves; and what that first page takes.
 
 mod api;
 mod filters;
@@ -47,6 +47,8 @@ pub(crate) async fn measure(options: &Options, run: &mut Run) -> Result<()> {
         }
     }
     for (name, _) in &lists {
+        let what = format!("first page, {name}, p50");
+        run.bars.push(Bar::at_most("q", &what, run.median(&what), 2.0, 1.0));
         let what = format!("page at row {row} ÷ first page, {name}");
         run.bars.push(Bar::at_most("8", &what, run.median(&what), 1.5, 1.1));
     }

@@ -77,6 +77,7 @@ fn query(filter: &EventFilter) -> String {
         ("organizationId", &filter.organization_id),
         ("userId", &filter.user_id),
         ("correlationId", &filter.correlation_id),
+        ("causationId", &filter.causation_id),
     ] {
         for value in values {
             add(name, value);

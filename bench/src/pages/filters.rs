@@ -1,5 +1,7 @@
 //! The lists whose pages are compared: no filter, and one for each index.
 
+use std::ops::Range;
+
 use shared::filter::{EventFilter, Pattern};
 use shared::timestamp::Timestamp;
 
@@ -46,7 +48,16 @@ pub(super) fn lists(
         ("user", of("userId", |user| EventFilter { user_id: vec![user], ..EventFilter::default() })),
         ("event type", anywhere.iter().map(event_type).collect()),
         ("correlation", behind.iter().map(correlation).collect()),
+        ("causation", causes(store, 0..(records - row) * 9 / 10)),
     ]
+}
+
+/// What caused some of these records: each has an event that names it, and a few have more.
+fn causes(store: &FilledStore, records: Range<u64>) -> Vec<EventFilter> {
+    let named = store.sampled(records, VALUES * 4, 0);
+    let causes = named.iter().filter_map(|event| event.metadata.get("causationId").cloned());
+    let filter = |cause| EventFilter { causation_id: vec![cause], ..EventFilter::default() };
+    causes.take(usize::try_from(VALUES).unwrap_or(usize::MAX)).map(filter).collect()
 }
 
 /// Ranges of different lengths around the cursor's time, up to the whole store's.
