@@ -27,7 +27,6 @@ pub mod writing;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
 use service::{Condition, Context, config::ConfigError, http};
 use shared::clock::SystemClock;
 use store::{DatabaseUrl, Reader};
@@ -53,7 +52,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let (database, tokens) = (context.health.condition("database"), context.health.condition("tokens"));
     let clock = Arc::new(SystemClock);
     let authenticator = Authenticator::new(&context.config.auth, clock.clone())?;
-    let url = DatabaseUrl::new(context.config.database.api_url()?.expose_secret());
+    let url = DatabaseUrl::from(context.config.database.api_url()?);
     let writing = Writing::new(&context.config, &url, clock.clone())?;
     if writing.is_none() {
         tracing::warn!("no kafka.bootstrap_servers or no registry.url: this API only reads");
@@ -93,7 +92,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     });
     if let (Some(url), Some(replica)) = (&context.config.database.replica_url, &replica) {
         let watch = Watch {
-            url: DatabaseUrl::new(url.expose_secret()),
+            url: DatabaseUrl::from(url),
             connections: api.settings.pool_size,
             application: APPLICATION,
             max_lag: api.settings.replica_max_lag,

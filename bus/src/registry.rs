@@ -5,13 +5,14 @@ mod lookup;
 
 use std::time::Duration;
 
+use credentials::Secret;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use schema_registry_converter::{
     async_impl::schema_registry::{SrSettings, post_schema},
     error::SRCError,
     schema_registry_common::{RawError, SchemaType, SuppliedReference, SuppliedSchema},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::json;
 use service::config::{ConfigError, RegistrySettings};
 
@@ -107,7 +108,7 @@ pub struct Registry {
     base: String,
     client: Client,
     username: Option<String>,
-    password: Option<SecretString>,
+    password: Option<Secret>,
     timeout: Duration,
 }
 
@@ -162,13 +163,17 @@ impl Registry {
         }
     }
 
+    /// With the password as its file has it now: a registry is asked seldom.
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self
             .client
             .request(method, format!("{}{path}", self.base))
             .header("accept", "application/vnd.schemaregistry.v1+json, application/json");
         match &self.username {
-            Some(user) => request.basic_auth(user, self.password.as_ref().map(ExposeSecret::expose_secret)),
+            Some(user) => {
+                let password = self.password.as_ref().map(Secret::latest);
+                request.basic_auth(user, password.as_ref().map(ExposeSecret::expose_secret))
+            }
             None => request,
         }
     }
@@ -177,7 +182,8 @@ impl Registry {
         let mut builder = SrSettings::new_builder(self.base.clone());
         builder.set_timeout(self.timeout);
         if let Some(user) = &self.username {
-            builder.set_basic_authorization(user, self.password.as_ref().map(ExposeSecret::expose_secret));
+            let password = self.password.as_ref().map(Secret::latest);
+            builder.set_basic_authorization(user, password.as_ref().map(ExposeSecret::expose_secret));
         }
         builder.build().map_err(|error| {
             ConfigError::key("registry.url", format!("no client can be made: {error}")).into()

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use bus::registry::{Compatibility, Registry, RegistryError};
-use secrecy::SecretString;
+use credentials::Secret;
 use serde_json::{Value, json};
 use service::config::RegistrySettings;
 use shared::avro::SchemaReference;
@@ -186,7 +186,7 @@ async fn credentials_go_with_every_request_and_are_never_printed() {
     let settings = RegistrySettings {
         url: Some(server.uri()),
         username: Some("audit".to_owned()),
-        password: Some(SecretString::from("hunter2")),
+        password: Some(Secret::from("hunter2")),
         ..RegistrySettings::default()
     };
     let registry = Registry::new(&settings).unwrap();

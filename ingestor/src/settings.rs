@@ -62,12 +62,11 @@ impl Settings {
     /// Takes what the ingestor needs; an error names the key that is missing.
     pub fn from_config(config: &AuditConfig) -> Result<Self, ConfigError> {
         let ingestor = &config.ingestor;
-        let text = |(name, value): (&String, &secrecy::SecretString)| {
-            (name.clone(), value.expose_secret().to_owned())
-        };
+        let text =
+            |(name, value): (&String, &credentials::Secret)| (name.clone(), value.expose_secret().to_owned());
         let organization = |(topic, name): (&String, &String)| (topic.clone(), Arc::from(name.as_str()));
         Ok(Self {
-            database_url: DatabaseUrl::new(config.database.ingestor_url()?.expose_secret()),
+            database_url: DatabaseUrl::from(config.database.ingestor_url()?),
             bootstrap_servers: config.kafka.bootstrap_servers()?.to_owned(),
             cluster: config.kafka.cluster.clone(),
             kafka_properties: config.kafka.properties.iter().map(text).collect(),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
 use service::config::{AuditConfig, ConfigError};
 use store::DatabaseUrl;
 
@@ -21,7 +20,7 @@ impl Settings {
     /// Takes what the projector needs; an error names the key that is missing.
     pub fn from_config(config: &AuditConfig) -> Result<Self, ConfigError> {
         Ok(Self {
-            database_url: DatabaseUrl::new(config.database.projector_url()?.expose_secret()),
+            database_url: DatabaseUrl::from(config.database.projector_url()?),
             batch_max_events: config.projector.batch_max_events,
             poll: config.projector.poll,
         })

@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are refused, every error names the key and the remedy, secrets never print.
 
+mod aliases;
 mod api;
 mod auth;
 mod database;
@@ -13,6 +14,7 @@ mod lists;
 mod projector;
 mod rabbitmq;
 mod registry;
+mod secret_files;
 mod source;
 mod submissions;
 mod telemetry;

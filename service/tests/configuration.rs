@@ -5,7 +5,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use secrecy::ExposeSecret;
-use service::config::{AuditConfig, ConfigError, GapPolicy, load_from};
+use service::config::{AuditConfig, ConfigError, GapPolicy, LogFormat, load_from};
 use shared::index_set::IndexSet;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -109,6 +109,134 @@ fn the_variables_of_the_sources_are_aliases() {
     assert_eq!(config.exports.region, "eu-west-1");
     let both = [("AUDIT_EXPORTS__BUCKET", "ours"), ("S3_BUCKET", "theirs")];
     assert_eq!(from_variables(&both).unwrap().exports.bucket.as_deref(), Some("ours"));
+}
+
+/// The environment of document 001 (B32 to B35), as it stands there.
+const OF_THE_SOURCES: [(&str, &str); 9] = [
+    ("PORT", "3005"),
+    ("NODE_ENV", "development"),
+    ("DB_HOST", "postgres"),
+    ("DB_PORT", "5432"),
+    ("DB_USER", "postgres"),
+    ("DB_PASSWORD", "p@ss/word"),
+    ("DB_NAME", "users_db"),
+    ("RABBITMQ_URL", "amqp://guest:guest@rabbitmq:5672"),
+    ("LOG_LEVEL", "info"),
+];
+
+#[test]
+fn the_older_services_environment_works_as_it_stands() {
+    let loaded = load_from(None, variables(&OF_THE_SOURCES)).unwrap();
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let config = loaded.config;
+    assert_eq!(config.api.listen.to_string(), "0.0.0.0:3005");
+    assert_eq!(
+        (config.telemetry.log_format, config.telemetry.log_filter.as_str()),
+        (LogFormat::Text, "info")
+    );
+    assert_eq!(config.rabbitmq.url().unwrap().expose_secret(), "amqp://guest:guest@rabbitmq:5672");
+    // Each service works as its own role, whose password is that of the environment.
+    let database = &config.database;
+    let url = |role: &str| format!("postgres://{role}:p%40ss%2Fword@postgres:5432/users_db");
+    for (found, role) in [
+        (database.ingestor_url(), "audit_ingestor"),
+        (database.api_url(), "audit_api"),
+        (database.projector_url(), "audit_projector"),
+        (database.migrator_url(), "audit_migrator"),
+        (database.operator_url(), "audit_operator"),
+        (database.retention_url(), "audit_retention"),
+        // The account of the environment makes the roles, and no service works as it.
+        (database.superuser_url(), "postgres"),
+    ] {
+        assert_eq!(found.unwrap().expose_secret(), url(role));
+    }
+}
+
+#[test]
+fn our_own_names_win_over_the_aliases_and_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.toml");
+    fs::write(&file, "[api]\nlisten = \"127.0.0.1:8080\"\n[telemetry]\nlog_filter = \"info\"\n").unwrap();
+    let own = [("AUDIT_DATABASE__API_URL", "postgres://own@h/d"), ("DB_SSL", "true")];
+    let loaded = load_from(Some(&file), variables(&[&OF_THE_SOURCES[..], &own[..]].concat())).unwrap();
+    assert_eq!(loaded.config.api.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(loaded.config.database.api_url().unwrap().expose_secret(), "postgres://own@h/d");
+    assert!(loaded.config.database.ingestor_url().unwrap().expose_secret().contains("@postgres:5432/"));
+    // What says the same is no conflict: LOG_LEVEL.
+    let conflicts = ["DB_HOST is not used where database.api_url", "PORT is not used where api.listen"];
+    assert_eq!(loaded.warnings.len(), conflicts.len(), "{:?}", loaded.warnings);
+    for (warning, part) in loaded.warnings.iter().zip(conflicts) {
+        assert!(warning.contains(part) && !warning.contains("p@ss"), "{warning}");
+    }
+}
+
+#[test]
+fn aliases_are_checked_like_settings() {
+    for (variable, value) in [("PORT", "x"), ("LOG_LEVEL", "loud"), ("DB_PORT", "70000")] {
+        let given = [(variable, value), ("DB_HOST", "h")];
+        refusal(from_variables(&given), variable);
+    }
+    for (theirs, ours) in
+        [("warning", "warn"), ("VERBOSE", "debug"), ("silly", "trace"), ("Information", "info")]
+    {
+        let config = from_variables(&[("LOG_LEVEL", theirs), ("NODE_ENV", "production")]).unwrap();
+        assert_eq!(
+            (config.telemetry.log_filter.as_str(), config.telemetry.log_format),
+            (ours, LogFormat::Json)
+        );
+    }
+    let half = load_from(None, variables(&[("DB_NAME", "users_db")])).unwrap();
+    assert_eq!(half.warnings, ["the variable DB_NAME is not used: DB_HOST is missing"]);
+    assert!(half.config.database.api_url.is_none());
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).display().to_string()
+    };
+    let (url, secret) = (
+        put("api_url", "postgres://audit_api:first@h/d\n"),
+        put("secret", "0123456789abcdef0123456789abcdef"),
+    );
+    let password = put("password", "12345\n");
+    let file = folder.path().join("audit.toml");
+    fs::write(
+        &file,
+        format!(
+            "[auth]\nsecret_file = {secret:?}\n[kafka.properties]\n\"sasl.password_file\" = {password:?}\n"
+        ),
+    )
+    .unwrap();
+    let given = [
+        ("AUDIT_DATABASE__API_URL_FILE", url.as_str()),
+        ("AUDIT_REGISTRY__USERNAME", "u"),
+        ("AUDIT_REGISTRY__PASSWORD_FILE", &password),
+    ];
+    let config = load_from(Some(&file), variables(&given)).unwrap().config;
+    let found = config.database.api_url().unwrap();
+    assert_eq!(found.expose_secret(), "postgres://audit_api:first@h/d");
+    assert_eq!(config.auth.secret().unwrap().expose_secret().len(), 32);
+    assert_eq!(config.kafka.properties["sasl.password"].expose_secret(), "12345");
+    assert!(!config.kafka.properties.contains_key("sasl.password_file"));
+    assert_eq!(config.registry.password.as_ref().unwrap().expose_secret(), "12345");
+    // A new connection takes what stands there by then.
+    put("api_url", "postgres://audit_api:second@h/d\n");
+    assert_eq!(found.latest().expose_secret(), "postgres://audit_api:second@h/d");
+    assert!(!format!("{config:?}").contains("first"));
+}
+
+#[test]
+fn a_secret_stands_in_one_place_and_its_file_is_named_when_it_cannot_be_read() {
+    let nowhere = [("AUDIT_AUTH__SECRET_FILE", "/nowhere/secret")];
+    let text = refusal(from_variables(&nowhere), "auth.secret_file");
+    assert!(text.contains("/nowhere/secret cannot be read"), "{text}");
+    let both = [("AUDIT_RABBITMQ__URL_FILE", "/nowhere"), ("AUDIT_RABBITMQ__URL", "amqp://u:hunter2@h")];
+    let text = refusal(from_variables(&both), "rabbitmq.url_file");
+    assert!(text.contains("keep one of the two") && !text.contains("hunter2"), "{text}");
+    refusal(from_variables(&[("AUDIT_RABBITMQ__QUEUE_FILE", "/nowhere")]), "rabbitmq");
 }
 
 #[test]

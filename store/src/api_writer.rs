@@ -2,7 +2,6 @@
 
 use deadpool_postgres::Pool;
 
-use crate::connect;
 use crate::error::StoreError;
 use crate::reader::session;
 use crate::url::DatabaseUrl;
@@ -27,7 +26,6 @@ impl ApiWriter {
         max_connections: usize,
         application_name: &str,
     ) -> Result<Self, StoreError> {
-        let config = connect::configured(url, application_name, SETTINGS)?;
-        Ok(Self { pool: session::pool(config, max_connections)? })
+        Ok(Self { pool: session::pool(url, application_name, SETTINGS, max_connections)? })
     }
 }

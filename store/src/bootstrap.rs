@@ -66,8 +66,8 @@ pub async fn bootstrap(superuser: &DatabaseUrl, passwords: &RolePasswords) -> Re
 
 /// Makes the database when connecting to it says that there is none.
 async fn create_database(superuser: &DatabaseUrl) -> Result<(), StoreError> {
-    let mut config = connect::configured(superuser, NAME, &[])?;
-    let absent = match open(&config).await {
+    let mut to = connect::configured(superuser, NAME, &[])?;
+    let absent = match open(&to).await {
         Ok(_) => false,
         Err(error) if error.code() == Some(&SqlState::INVALID_CATALOG_NAME) => true,
         Err(error) => return Err(error.into()),
@@ -75,9 +75,9 @@ async fn create_database(superuser: &DatabaseUrl) -> Result<(), StoreError> {
     if !absent {
         return Ok(());
     }
-    let name = config.get_dbname().unwrap_or("postgres").replace('"', "\"\"");
-    config.dbname("postgres");
-    let (client, _task) = open(&config).await?;
+    let name = to.config.get_dbname().unwrap_or("postgres").replace('"', "\"\"");
+    to.config.dbname("postgres");
+    let (client, _task) = open(&to).await?;
     let statement = format!("create database \"{name}\" template template0 encoding 'UTF8'");
     for _ in 0..20 {
         match client.batch_execute(&statement).await {

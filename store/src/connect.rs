@@ -1,28 +1,35 @@
 //! Connections: one dedicated client, its connection driven by a task of its own, TLS by `sslmode`.
 
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use credentials::{ClientTls, CredentialError};
 use tokio::task::JoinHandle;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::{CancelToken, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::StoreError;
-use crate::url::DatabaseUrl;
+use crate::url::{Address, DatabaseUrl};
 
 /// How long one attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens one dedicated connection. `application_name` is what `pg_stat_activity` shows.
 ///
-/// `sslmode=disable` speaks in the clear; `prefer` (the default) and `require` check the server's certificate
-/// against the system's roots, `prefer` only when the server offers TLS at all.
+/// `sslmode=disable` speaks in the clear; `prefer` (the default) does so only when the server offers no TLS. All others
+/// insist on TLS and check the server's certificate: `verify-ca` its authority alone, `require` and `verify-full` its name
+/// too; against `sslrootcert`, else the system's authorities.
 pub async fn connect(url: &DatabaseUrl, application_name: &str) -> Result<Client, StoreError> {
-    let config = configured(url, application_name, &[])?;
-    let (client, _task) = open(&config).await?;
+    let (client, _task) = open(&configured(url, application_name, &[])?).await?;
     Ok(client)
+}
+
+/// How a connection is made: settings and encryption.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    pub(crate) config: Config,
+    tls: Option<MakeRustlsConnect>,
 }
 
 /// The URL's settings plus ours; `settings` become options of the session.
@@ -30,8 +37,8 @@ pub(crate) fn configured(
     url: &DatabaseUrl,
     application_name: &str,
     settings: &[(&str, &str)],
-) -> Result<Config, StoreError> {
-    let mut config = url.config()?;
+) -> Result<Prepared, StoreError> {
+    let Address { mut config, tls } = url.address()?;
     config.application_name(application_name);
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
@@ -43,24 +50,32 @@ pub(crate) fn configured(
         let _ = write!(options, " -c {name}={value}"); // a String takes everything
     }
     config.options(options.trim_start());
-    Ok(config)
+    let tls = tls.as_ref().map(connector).transpose();
+    // A file that is being replaced is there again soon.
+    let tls = tls.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+    Ok(Prepared { config, tls })
 }
 
 /// Connects and spawns the task that drives the connection until the client is dropped.
-pub(crate) async fn open(config: &Config) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
-    if config.get_ssl_mode() == SslMode::Disable {
-        let (client, connection) = config.connect(NoTls).await?;
+pub(crate) async fn open(to: &Prepared) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    if let Some(tls) = &to.tls {
+        let (client, connection) = to.config.connect(tls.clone()).await?;
         Ok((client, tokio::spawn(drive(connection))))
     } else {
-        let (client, connection) = config.connect(tls()).await?;
+        let (client, connection) = to.config.connect(NoTls).await?;
         Ok((client, tokio::spawn(drive(connection))))
     }
 }
 
 /// Asks the server to end the statement that the token's connection is at, over a connection of its own.
 pub(crate) async fn cancel(token: &CancelToken) -> Result<(), tokio_postgres::Error> {
-    // The token knows whether its connection is encrypted, and leaves the connector alone when not.
-    token.cancel_query(tls()).await
+    let last =
+        LAST.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|made| made.connector.clone());
+    match last {
+        // The token knows whether its connection is encrypted, and leaves the connector alone when not.
+        Some(tls) => token.cancel_query(tls).await,
+        None => token.cancel_query(NoTls).await,
+    }
 }
 
 async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
@@ -74,27 +89,27 @@ where
     }
 }
 
-/// The connector with the system's roots (`SSL_CERT_FILE` overrides them). Without any root every handshake fails
-/// with "unknown issuer", which is what somebody with `sslmode=require` has to know.
-fn tls() -> MakeRustlsConnect {
-    static CONNECTOR: OnceLock<MakeRustlsConnect> = OnceLock::new();
-    CONNECTOR
-        .get_or_init(|| {
-            // Err = the process has chosen a provider before us, which serves as well.
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-            match MakeRustlsConnect::with_native_certs() {
-                Ok((connector, unreadable)) => {
-                    if !unreadable.is_empty() {
-                        tracing::warn!(count = unreadable.len(), "some root certificates cannot be read");
-                    }
-                    connector
-                }
-                Err(_) => MakeRustlsConnect::new(
-                    rustls::ClientConfig::builder()
-                        .with_root_certificates(rustls::RootCertStore::empty())
-                        .with_no_client_auth(),
-                ),
-            }
-        })
-        .clone()
+/// The connector made last: authorities and keys are few, and taking them from their files costs more than a connection.
+static LAST: Mutex<Option<Made>> = Mutex::new(None);
+
+/// A connector, and what it was made of.
+struct Made {
+    of: ClientTls,
+    files: Vec<Vec<u8>>,
+    connector: MakeRustlsConnect,
+}
+
+/// Made anew only when its files have changed.
+fn connector(tls: &ClientTls) -> Result<MakeRustlsConnect, CredentialError> {
+    let files = tls.files()?;
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = &*last
+        && made.of == *tls
+        && made.files == files
+    {
+        return Ok(made.connector.clone());
+    }
+    let connector = MakeRustlsConnect::new(tls.config()?);
+    *last = Some(Made { of: tls.clone(), files, connector: connector.clone() });
+    Ok(connector)
 }

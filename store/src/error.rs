@@ -71,9 +71,20 @@ fn said(error: tokio_postgres::Error) -> BoxError {
             let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
             format!("{} [{}]{detail}", db.message(), db.code().code())
         }
-        None => error.to_string(),
+        None => handshake(&error).unwrap_or_else(|| error.to_string()),
     };
     Box::new(Said { text, source: error })
+}
+
+/// What went wrong with TLS, if that is it, and the remedy.
+fn handshake(error: &tokio_postgres::Error) -> Option<String> {
+    let text = error.to_string();
+    if text.contains("server does not support TLS") {
+        return Some(
+            "the server offers no TLS: set ssl = on there, with ssl_cert_file and ssl_key_file".to_owned(),
+        );
+    }
+    credentials::refusal(error, "sslrootcert in the database URL, or the variable SSL_CERT_FILE")
 }
 
 impl From<tokio_postgres::Error> for StoreError {

@@ -70,16 +70,17 @@ pub(super) fn entry(refusal: &Refusal, index: usize, shape: Shape) -> (String, S
     (shape.pointer(index, &pointer), format!("{}: {}", refusal.reason, refusal.detail))
 }
 
-/// An organisation's token sets the organisation; false when the event names another.
+/// A token's organisation becomes the event's where the event names none; false when an organisation's token meets another's
+/// name. Who may write anywhere says with an empty name that the event belongs to no organisation.
 fn assign_organization(envelope: &mut Envelope, writes: &Writes) -> bool {
-    let named = envelope.metadata.get(ORGANIZATION).filter(|named| !named.is_empty());
-    let own = match writes {
-        Writes::Own(own) if named.is_some_and(|named| named != own) => return false,
+    let named = envelope.metadata.get(ORGANIZATION);
+    let assigned = match writes {
+        Writes::Own(own) if named.is_some_and(|named| !named.is_empty() && named != own) => return false,
         Writes::Own(own) => Some(own),
-        Writes::Anywhere(default) => default.as_ref(),
+        Writes::Anywhere(default) => default.as_ref().filter(|_| named.is_none()),
     };
-    if let (None, Some(own)) = (named, own) {
-        envelope.metadata.insert(ORGANIZATION.to_owned(), own.clone());
+    if let Some(assigned) = assigned {
+        envelope.metadata.insert(ORGANIZATION.to_owned(), assigned.clone());
     }
     true
 }

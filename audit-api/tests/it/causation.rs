@@ -1,12 +1,18 @@
 //! What caused what: chains, trees, circles, bounds, and who may see them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use shared::index_set::IndexSet;
+use shared::{event::Event, index_set::IndexSet};
 use store::indexes::apply;
 use test_support::{EventBuilder, Role, TestDatabase, Token, canonical_event};
 
-use crate::server::{Options, Server, encode, json as body, problem};
+use crate::{
+    feeder::Record,
+    server::{Options, Server, encode, json as body, problem},
+};
 
 fn id(number: u128) -> String {
     uuid::Uuid::from_u128(number).to_string()
@@ -118,6 +124,65 @@ async fn circles_end_and_bounds_are_said() {
     assert_eq!(wide["truncated"], json!({"ancestors": false, "descendants": true}));
     let many = server.json("/v1/correlations/many/causation").await;
     assert_eq!((shape(&many["events"]).len(), &many["truncated"]), (1000, &json!(true)));
+}
+
+/// Compares the trees of `count` random correlations with the events that have them: each once, and its causes above it.
+pub(crate) async fn has_all<'a>(
+    server: &Server,
+    events: impl Iterator<Item = &'a Event>,
+    count: usize,
+    random: &mut StdRng,
+) {
+    let mut correlations = BTreeMap::<&str, BTreeMap<String, &Event>>::new();
+    for event in events.filter(|event| !event.promoted.correlation_id.is_empty()) {
+        let correlated = correlations.entry(&event.promoted.correlation_id).or_default();
+        correlated.insert(event.event_id.to_string(), event);
+    }
+    // The large ones, where a bound could leave something out, and as many at random.
+    let mut by_size: Vec<_> = correlations.iter().collect();
+    by_size.sort_by_key(|(_, events)| std::cmp::Reverse(events.len()));
+    let asked = by_size.iter().take(count / 2).chain(by_size.sample(random, count / 2));
+    for (correlation, events) in asked {
+        let tree = server.json(&format!("/v1/correlations/{}/causation", encode(correlation))).await;
+        let nodes = tree["events"].as_array().expect("nodes");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let told: BTreeSet<String> = nodes.iter().map(|node| text(&node["eventId"])).collect();
+        assert_eq!(nodes.len(), told.len(), "{correlation}: each once");
+        assert!(told.iter().eq(events.keys()), "{correlation}: {told:?}");
+        let mut depths = BTreeMap::new();
+        for node in nodes {
+            let (id, depth) = (text(&node["eventId"]), node["depth"].as_i64().expect("a depth"));
+            let cause = &events[&id].promoted.causation_id;
+            let above = depths.get(cause).map_or(0, |depth| depth + 1);
+            assert_eq!(depth, above, "{correlation}: {id} below {cause}");
+            depths.insert(id, depth);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tree_of_a_correlation_has_all() {
+    let (server, mut random) = (Server::start().await, StdRng::seed_from_u64(27));
+    let mut events = Vec::new();
+    for correlation in 0..40_u128 {
+        let first = correlation * 1000 + 1;
+        for number in first..first + random.random_range(1..200) {
+            // Caused by one before it, by one of nobody's, or by none.
+            let cause = match random.random_range(0..6) {
+                0 => String::new(),
+                1 => id(7_000_000 + number),
+                _ if number == first => String::new(),
+                _ => id(random.random_range(first..number)),
+            };
+            let event = caused(number, &cause).metadata("correlationId", format!("c-{correlation}"));
+            events.push(crate::feeder::event(event.build()));
+        }
+    }
+    let mut feeder = server.feeder().await;
+    let mut shuffled = events.clone();
+    rand::seq::SliceRandom::shuffle(&mut shuffled[..], &mut random);
+    feeder.append(shuffled.into_iter().map(Record::Event)).await;
+    has_all(&server, events.iter(), 60, &mut random).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,12 +27,14 @@ pub(crate) struct Organization {
     pub(crate) secret: &'static str,
     /// The name of everything that only it has.
     pub(crate) only: &'static str,
-    /// An event of the shared aggregate, one of its own, a security event, one that is stored twice.
+    /// An event of the shared aggregate, which the other names as a cause; one of its own; a security event.
     pub(crate) shared_event: Uuid,
     pub(crate) own_event: Uuid,
     pub(crate) security_event: Uuid,
-    /// The positions of these.
+    /// Where each of its events is.
     pub(crate) positions: BTreeMap<Uuid, Position>,
+    /// Where one of them came again.
+    pub(crate) duplicate: Position,
 }
 
 impl Organization {
@@ -46,6 +48,7 @@ impl Organization {
             own_event: id(4),
             security_event: id(5),
             positions: BTreeMap::new(),
+            duplicate: Position { log_id: 0, offset: 0 },
         }
     }
 
@@ -109,7 +112,9 @@ impl Organization {
         // The first one comes twice: a duplicate.
         let records = events.iter().chain(events.first()).cloned();
         let records: Vec<Record> = records.map(|event| Record::Event(crate::feeder::event(event))).collect();
-        self.positions = ids.into_iter().zip(feeder.append(records).await).collect();
+        let positions = feeder.append(records).await;
+        self.duplicate = *positions.last().expect("what came again");
+        self.positions = ids.into_iter().zip(positions).collect();
     }
 }
 
@@ -118,18 +123,21 @@ pub(crate) struct LookAlikes {
     pub(crate) north: Organization,
     pub(crate) south: Organization,
     pub(crate) letter: Position,
+    /// The topic of the dead letter.
+    pub(crate) letters: String,
 }
 
 impl LookAlikes {
-    pub(crate) async fn stored(server: &Server) -> Self {
+    /// The dead letter comes from this topic.
+    pub(crate) async fn stored(server: &Server, letters: &str) -> Self {
         let mut north = Organization::new("north", "whisper-of-north-5f1d", "only-north-5f1d", 1);
         let mut south = Organization::new("south", "whisper-of-south-c29a", "only-south-c29a", 2);
         let mut feeder = server.feeder().await;
         north.store(&mut feeder, &south).await;
-        let letter = feeder.append([Record::Refused(Reason::Undecodable)]).await[0];
+        let letter = feeder.append_to(letters, 0, [Record::Refused(Reason::Undecodable)]).await[0];
         south.store(&mut feeder, &north).await;
         project(&server.database).await;
-        Self { north, south, letter }
+        Self { north, south, letter, letters: letters.to_owned() }
     }
 
     /// Each as the one whose data are wanted, with the other, who wants them.

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// What the ingestor does for these tests: whatever comes to the topic is stored.
-struct Storing(tokio::task::JoinHandle<()>);
+pub(crate) struct Storing(tokio::task::JoinHandle<()>);
 
 impl Storing {
-    fn from(server: &Arc<Server>, topic: TestTopic) -> Self {
+    pub(crate) fn from(server: &Arc<Server>, topic: TestTopic) -> Self {
         let server = Arc::clone(server);
         Self(tokio::spawn(async move {
             let schema = WriterSchema::parse(CANONICAL_SCHEMA, &[]).expect("the canonical schema");
@@ -157,6 +157,30 @@ async fn a_security_event_is_recorded_found_unresolved_and_resolved_by_an_event(
         history["data"].as_array().expect("events").iter().map(|event| &event["eventType"]).collect();
     assert_eq!(types, ["DataBreach", "SecurityEvent.Resolved"]);
     assert_eq!(history["data"][1]["metadata"]["userId"], "tester");
+}
+
+/// The administrator's own organisation has no part in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_of_an_organisation_resolves_a_security_event_of_none() {
+    let (server, _storing, _projecting) = ready().await;
+    let nobody = Token::with_roles(&["audit:admin"]);
+    let of_acme = Token::with_roles(&["audit:admin"]).claim("org", "acme");
+    let record = json!({"type": "DataBreach", "severity": "Critical", "timestamp": "2026-01-07T10:30:00Z"});
+    let (id, _) = created(post(&server, "/api/audit/security", &nobody, &record).await).await;
+    let resolved = || async {
+        server.json("/api/audit/security?type=DataBreach").await["data"][0]["isResolved"].clone()
+    };
+    wait_until("it is open", Duration::from_secs(30), || async { (resolved().await == false).then_some(()) })
+        .await;
+    let address = format!("/api/audit/security/{id}/resolve");
+    body_of(send(&server, Method::PUT, &address, &of_acme, &json!({})).await, StatusCode::OK).await;
+    wait_until("it is settled", Duration::from_secs(30), || async {
+        (resolved().await == true).then_some(())
+    })
+    .await;
+    let of_others = Token::org_admin("acme");
+    let answer = server.get_as("/api/audit/security?type=DataBreach", &of_others).await;
+    assert_eq!(body_of(answer, StatusCode::OK).await["data"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use test_support::Role;
 use tokio_postgres::Client;
 
 use crate::{
+    feeder::TOPIC,
     look_alikes::{LETTER, LookAlikes, Organization},
     server::Server,
 };
@@ -109,7 +110,7 @@ async fn scoped(api: &Client) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_forgets_the_scope_shows_nothing_of_another_organisation() {
     let server = Server::start().await;
-    let both = LookAlikes::stored(&server).await;
+    let both = LookAlikes::stored(&server, TOPIC).await;
     let api = server.database.connect(Role::Api).await;
     for relation in scoped(&api).await {
         let all = rows(&api, "select set_config('audit.scope', 'all', true)", &relation).await.concat();
@@ -139,7 +140,7 @@ async fn a_statement_that_forgets_the_scope_shows_nothing_of_another_organisatio
 #[tokio::test(flavor = "multi_thread")]
 async fn no_way_around_the_views_leads_past_the_scope() {
     let server = Server::start().await;
-    let both = LookAlikes::stored(&server).await;
+    let both = LookAlikes::stored(&server, TOPIC).await;
     let api = server.database.connect(Role::Api).await;
     let (north, south) = (&both.north, &both.south);
     let (id, position) = (north.own_event, north.positions[&north.own_event]);

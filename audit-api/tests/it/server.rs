@@ -10,8 +10,8 @@ use audit_api::{
     state::{Api, Parts},
     writing::Writing,
 };
+use credentials::Secret;
 use reqwest::{Response, StatusCode};
-use secrecy::SecretString;
 use serde_json::Value;
 use service::{
     Health, Shutdown,
@@ -42,7 +42,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         let auth = AuthSettings {
-            secret: Some(SecretString::from(token::SECRET)),
+            secret: Some(Secret::from(token::SECRET)),
             issuer: Some(token::ISSUER.to_owned()),
             audience: Some(token::AUDIENCE.to_owned()),
             ..AuthSettings::default()

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use credentials::Secret;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -14,7 +15,7 @@ pub struct AuthSettings {
     /// The one algorithm that is accepted; the token's own header never chooses.
     pub algorithm: Algorithm,
     /// The shared secret of HS256, at least 32 bytes.
-    pub secret: Option<SecretString>,
+    pub secret: Option<Secret>,
     /// Where the public keys of the other algorithms are.
     pub jwks_url: Option<String>,
     /// The only `iss` that is accepted.
@@ -81,7 +82,7 @@ impl AuthSettings {
     }
 
     /// The shared secret of HS256.
-    pub fn secret(&self) -> Result<&SecretString, ConfigError> {
+    pub fn secret(&self) -> Result<&Secret, ConfigError> {
         self.secret.as_ref().ok_or_else(|| ConfigError::missing("auth.secret"))
     }
 

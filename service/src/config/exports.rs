@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use secrecy::SecretString;
+use credentials::Secret;
 use serde::Deserialize;
 
 use super::{ConfigError, ingestor::within};
@@ -16,13 +16,13 @@ pub struct ExportSettings {
     /// The base of those links; without it the `Host` of the request, over http.
     pub public_url: Option<String>,
     /// Signs those links; without it a key of this process, so that links end with it.
-    pub link_secret: Option<SecretString>,
+    pub link_secret: Option<Secret>,
     /// A bucket for the files; S3 serves them by presigned links.
     pub bucket: Option<String>,
     /// The bucket's credentials; without both those of the `AWS_…` variables, or the machine's role.
     pub access_key_id: Option<String>,
     /// The secret half.
-    pub secret_access_key: Option<SecretString>,
+    pub secret_access_key: Option<Secret>,
     /// The bucket's region.
     pub region: String,
     /// Another service that speaks S3.

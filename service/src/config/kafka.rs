@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
+use credentials::Secret;
 use serde::Deserialize;
 
 use super::{ConfigError, lists};
@@ -17,7 +17,7 @@ pub struct KafkaSettings {
     pub cluster: String,
     /// librdkafka's own properties, such as `security.protocol`; never those that promises rest on.
     #[serde(deserialize_with = "lists::secret_map")]
-    pub properties: BTreeMap<String, SecretString>,
+    pub properties: BTreeMap<String, Secret>,
 }
 
 impl Default for KafkaSettings {

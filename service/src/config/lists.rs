@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-use secrecy::SecretString;
+use credentials::Secret;
 use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, SeqAccess, Visitor},
@@ -21,7 +21,7 @@ pub(super) fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap
 /// As [`map`], with values that never print.
 pub(super) fn secret_map<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<BTreeMap<String, SecretString>, D::Error> {
+) -> Result<BTreeMap<String, Secret>, D::Error> {
     deserializer.deserialize_any(TableVisitor(PhantomData))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use credentials::Secret;
 use serde::Deserialize;
 
 use super::{ConfigError, ingestor::within, lists};
@@ -12,7 +12,7 @@ use super::{ConfigError, ingestor::within, lists};
 #[serde(default, deny_unknown_fields)]
 pub struct RabbitMqSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`; the variable `RABBITMQ_URL` sets it too.
-    pub url: Option<SecretString>,
+    pub url: Option<Secret>,
     /// A PEM file with the authorities that `amqps://` trusts, in place of the system's.
     pub ca_file: Option<String>,
     /// The queue that is consumed.
@@ -96,7 +96,7 @@ impl Default for RabbitMqSettings {
 
 impl RabbitMqSettings {
     /// The broker; an error that names the key when it is absent.
-    pub fn url(&self) -> Result<&SecretString, ConfigError> {
+    pub fn url(&self) -> Result<&Secret, ConfigError> {
         self.url.as_ref().ok_or_else(|| ConfigError::missing("rabbitmq.url"))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use credentials::Secret;
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -16,7 +16,7 @@ pub struct RegistrySettings {
     /// For HTTP basic authentication.
     pub username: Option<String>,
     /// For HTTP basic authentication.
-    pub password: Option<SecretString>,
+    pub password: Option<Secret>,
     /// How long one request may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,

@@ -1,17 +1,21 @@
-//! Where the configuration comes from: a file, then the variables, which win.
+//! Where the configuration comes from: a file, then the variables, which win; other names and files fill in what is left.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use config::{Config, File, FileFormat};
+use config::{Config, File, FileFormat, Source as _, Value, ValueKind};
+use serde::Deserialize as _;
 
-use super::{AuditConfig, ConfigError};
+use super::{AuditConfig, ConfigError, aliases, secret_files};
 
 /// A checked configuration, and what is worth a warning once the log is open.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: AuditConfig,
-    /// Variables that look like settings and are none.
+    /// Variables that look like settings and are none, and other names that are not used.
     pub warnings: Vec<String>,
 }
 
@@ -42,14 +46,12 @@ pub fn load_from(
         builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
     }
     let mut warnings = Vec::new();
-    let mut variables: Vec<(String, String)> = variables.into_iter().collect();
-    // What is set later wins.
-    variables.sort_by_key(|(name, _)| alias_of(name).is_none());
-    for (name, value) in variables {
-        match setting_of(&name) {
+    let variables: BTreeMap<String, String> = variables.into_iter().collect();
+    for (name, value) in &variables {
+        match setting_of(name) {
             Variable::Setting(key) => {
                 builder = builder
-                    .set_override(&key, value)
+                    .set_override(&key, value.as_str())
                     .map_err(|_| ConfigError::key(key, format!("cannot be set by the variable {name}")))?;
             }
             Variable::Suspicious => warnings.push(format!(
@@ -59,7 +61,11 @@ pub fn load_from(
         }
     }
     let built = builder.build().map_err(|error| build_error(file, &error))?;
-    let config: AuditConfig = built.try_deserialize().map_err(|error| key_error(&error))?;
+    let mut tree = built.collect().map_err(|error| build_error(file, &error))?;
+    warnings.extend(aliases::apply(&mut tree, &variables)?);
+    secret_files::read(&mut tree)?;
+    let whole = Value::from(ValueKind::Table(tree));
+    let config: AuditConfig = AuditConfig::deserialize(whole).map_err(|error| key_error(&error))?;
     config.validate()?;
     Ok(Loaded { config, warnings })
 }
@@ -85,14 +91,6 @@ const SECTIONS: [&str; 13] = [
     "telemetry",
 ];
 
-/// The sources' own variables (contract.md, Commands); a setting's own variable wins over its alias.
-const ALIASES: [(&str, &str); 3] =
-    [("RABBITMQ_URL", "rabbitmq.url"), ("S3_BUCKET", "exports.bucket"), ("S3_REGION", "exports.region")];
-
-fn alias_of(name: &str) -> Option<&'static str> {
-    ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, key)| *key)
-}
-
 enum Variable {
     Setting(String),
     Suspicious,
@@ -100,9 +98,6 @@ enum Variable {
 }
 
 fn setting_of(name: &str) -> Variable {
-    if let Some(key) = alias_of(name) {
-        return Variable::Setting(key.to_owned());
-    }
     let Some(rest) = name.strip_prefix("AUDIT_") else { return Variable::Other };
     let lower = rest.to_lowercase();
     if lower.contains("__") {

@@ -37,8 +37,7 @@ fn read(line: &str, id_if_absent: Option<Uuid>) -> Result<Envelope, Refusal> {
     if let Some(refusal) = fields.refusal {
         return Err(refusal);
     }
-    let get =
-        |name: &str| fields.known.get(name).copied().ok_or_else(|| invalid(format!("/{name}"), "is missing"));
+    let get = |name: &str| fields.known.get(name).copied().ok_or_else(|| missing(name));
     let names_an_id = fields.known.get("eventId").is_some_and(|value| value.get() != "null");
     let event_id = match id_if_absent.filter(|_| !names_an_id) {
         Some(id) => id.hyphenated().to_string(),
@@ -56,6 +55,14 @@ fn read(line: &str, id_if_absent: Option<Uuid>) -> Result<Envelope, Refusal> {
         payload: get("payload")?.get().to_owned(),
         metadata: metadata_of(get("metadata")?)?,
     })
+}
+
+fn missing(name: &str) -> Refusal {
+    let detail = match name {
+        "payload" | "metadata" => "is missing: send {} where there is nothing to say",
+        _ => "is missing",
+    };
+    invalid(format!("/{name}"), detail)
 }
 
 const KNOWN: [&str; 10] = [

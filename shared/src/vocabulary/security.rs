@@ -139,7 +139,8 @@ pub fn resolution(resolution: &Resolution, event_id: Uuid) -> Envelope {
         ("category", Some(Category::Security.as_str())),
         ("outcome", Some(Outcome::Success.as_str())),
         ("causationId", Some(id.as_str())),
-        ("organizationId", Some(resolution.organization_id.as_str()).filter(|own| !own.is_empty())),
+        // Empty too: it settles an event of no organisation, whoever's token it comes with.
+        ("organizationId", Some(resolution.organization_id.as_str())),
         ("userId", resolution.resolved_by.as_deref()),
     ];
     let metadata: BTreeMap<String, String> =

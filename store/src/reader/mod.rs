@@ -32,7 +32,6 @@ use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::connect;
 use crate::dead_letters::DeadLetterRow;
 use crate::error::StoreError;
 use crate::indexes::{LastSeen, UsableIndexes};
@@ -82,8 +81,7 @@ impl Reader {
         max_connections: usize,
         application_name: &str,
     ) -> Result<Self, StoreError> {
-        let config = connect::configured(url, application_name, session::SETTINGS)?;
-        Self::checked(session::pool(config, max_connections)?).await
+        Self::checked(session::pool(url, application_name, session::SETTINGS, max_connections)?).await
     }
 
     /// The same for a standby: every connection must lead to the server that the first one led to, in the same run of it.
@@ -94,8 +92,7 @@ impl Reader {
         max_connections: usize,
         application_name: &str,
     ) -> Result<Self, StoreError> {
-        let config = connect::configured(url, application_name, session::SETTINGS)?;
-        Self::checked(session::pool_of_one_server(config, max_connections)?).await
+        Self::checked(session::pool_of_one_server(url, application_name, max_connections)?).await
     }
 
     async fn checked(pool: deadpool_postgres::Pool) -> Result<Self, StoreError> {

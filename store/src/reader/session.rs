@@ -16,8 +16,9 @@ use tokio_postgres::{Client, Config, Error, Row};
 
 use super::lease::Lease;
 use super::statement::Statement;
-use crate::connect;
+use crate::connect::{self, Prepared};
 use crate::error::StoreError;
+use crate::url::DatabaseUrl;
 
 /// The settings of every reading session (semantics.md 7, 11; a custom plan over 252 leaves takes 12 ms to make).
 pub(crate) const SETTINGS: &[(&str, &str)] = &[
@@ -62,21 +63,38 @@ impl Budget {
     pub(super) const UNBOUNDED: Self = Self { rows: usize::MAX, bytes: usize::MAX, time: LONGEST };
 }
 
-struct OurConnect;
+/// How the pool makes each of its connections: by the URL as it is then, for passwords and certificates change.
+struct OurConnect {
+    url: DatabaseUrl,
+    application_name: String,
+    settings: &'static [(&'static str, &'static str)],
+    /// What is used while a file is just being replaced.
+    first: Prepared,
+}
 
 impl Connect for OurConnect {
-    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
-        let config = config.clone();
-        async move { connect::open(&config).await }.boxed()
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
+        let now = connect::configured(&self.url, &self.application_name, self.settings);
+        let to = now.unwrap_or_else(|_| self.first.clone());
+        async move { connect::open(&to).await }.boxed()
     }
 }
 
-pub(crate) fn pool(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
-    built(builder(config, max_connections))
+pub(crate) fn pool(
+    url: &DatabaseUrl,
+    application_name: &str,
+    settings: &'static [(&'static str, &'static str)],
+    max_connections: usize,
+) -> Result<Pool, StoreError> {
+    built(builder(url, application_name, settings, max_connections)?)
 }
 
-/// A pool that refuses a connection to another server than the first one led to, or to another run of it.
-pub(super) fn pool_of_one_server(config: Config, max_connections: usize) -> Result<Pool, StoreError> {
+/// A pool of reading sessions that refuses a connection to another server than the first one led to, or to another run of it.
+pub(super) fn pool_of_one_server(
+    url: &DatabaseUrl,
+    application_name: &str,
+    max_connections: usize,
+) -> Result<Pool, StoreError> {
     let first = Arc::new(OnceLock::new());
     let check = Hook::async_fn(move |client: &mut ClientWrapper, _| {
         let first = Arc::clone(&first);
@@ -90,17 +108,26 @@ pub(super) fn pool_of_one_server(config: Config, max_connections: usize) -> Resu
         }
         .boxed()
     });
-    built(builder(config, max_connections).post_create(check))
+    built(builder(url, application_name, SETTINGS, max_connections)?.post_create(check))
 }
 
-fn builder(config: Config, max_connections: usize) -> PoolBuilder {
+fn builder(
+    url: &DatabaseUrl,
+    application_name: &str,
+    settings: &'static [(&'static str, &'static str)],
+    max_connections: usize,
+) -> Result<PoolBuilder, StoreError> {
+    let first = connect::configured(url, application_name, settings)?;
+    let config = first.config.clone();
+    let ours =
+        OurConnect { url: url.clone(), application_name: application_name.to_owned(), settings, first };
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_connect(config, OurConnect, recycling))
+    Ok(Pool::builder(Manager::from_connect(config, ours, recycling))
         .max_size(max_connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(CONNECT))
-        .recycle_timeout(Some(CONNECT))
+        .recycle_timeout(Some(CONNECT)))
 }
 
 fn built(builder: PoolBuilder) -> Result<Pool, StoreError> {

@@ -1,6 +1,6 @@
 //! `trailctl migrate`: the database's schema, and with `--bootstrap` what only a superuser can make.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use credentials::Secret;
 use serde_json::json;
 use service::config::{ConfigError, DatabaseSettings};
 use shared::index_set::IndexSet;
@@ -63,13 +63,13 @@ pub(crate) fn other_indexes(found: Option<IndexSet>, wanted: IndexSet) -> Option
 }
 
 /// The store's form of a configured URL.
-pub(super) fn url(secret: &SecretString) -> DatabaseUrl {
-    DatabaseUrl::new(secret.expose_secret())
+pub(super) fn url(secret: &Secret) -> DatabaseUrl {
+    DatabaseUrl::from(secret)
 }
 
 /// Each role's password is the one in its own URL, so that it stands in one place only.
 fn passwords(settings: &DatabaseSettings) -> RolePasswords {
-    let password = |secret: &Option<SecretString>| url(secret.as_ref()?).password();
+    let password = |secret: &Option<Secret>| url(secret.as_ref()?).password();
     RolePasswords {
         migrator: password(&settings.migrator_url),
         ingestor: password(&settings.ingestor_url),
@@ -87,8 +87,8 @@ mod tests {
     #[test]
     fn passwords_come_from_the_roles_own_urls() {
         let settings = DatabaseSettings {
-            ingestor_url: Some(SecretString::from("postgres://audit_ingestor:p%40ss@db/audit")),
-            api_url: Some(SecretString::from("postgres://audit_api@db/audit")),
+            ingestor_url: Some(Secret::from("postgres://audit_ingestor:p%40ss@db/audit")),
+            api_url: Some(Secret::from("postgres://audit_api@db/audit")),
             ..DatabaseSettings::default()
         };
         let passwords = passwords(&settings);

@@ -99,8 +99,8 @@ fn place(claims: &mut Value, pointer: &str, value: Value) {
 
 #[cfg(test)]
 mod tests {
+    use credentials::Secret;
     use jsonwebtoken::{DecodingKey, Validation};
-    use secrecy::SecretString;
 
     use super::*;
 
@@ -108,7 +108,7 @@ mod tests {
 
     fn settings() -> AuthSettings {
         AuthSettings {
-            secret: Some(SecretString::from(SECRET)),
+            secret: Some(Secret::from(SECRET)),
             issuer: Some("https://issuer.example".to_owned()),
             audience: Some("audit-trail".to_owned()),
             roles_claim: "/realm_access/roles".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use credentials::Secret;
 use service::config::DatabaseSettings;
 use shared::{
     clock::{Clock, SystemClock},
@@ -53,13 +53,7 @@ pub async fn check(settings: &DatabaseSettings, clock: SystemClock) -> Vec<Check
     checks
 }
 
-async fn as_role(
-    name: String,
-    role: &str,
-    url: &SecretString,
-    wanted: IndexSet,
-    clock: SystemClock,
-) -> Vec<Check> {
+async fn as_role(name: String, role: &str, url: &Secret, wanted: IndexSet, clock: SystemClock) -> Vec<Check> {
     match look(role, url, clock).await {
         Ok(seen) => judge(&name, role, &seen, wanted),
         Err(error) => vec![Check::fail(name, describe(&error), remedy(&error))],
@@ -77,8 +71,8 @@ struct Seen {
     projections: Vec<ProjectionState>,
 }
 
-async fn look(role: &str, url: &SecretString, clock: SystemClock) -> Result<Seen, StoreError> {
-    let client = store::connect(&DatabaseUrl::new(url.expose_secret()), "trailctl-doctor").await?;
+async fn look(role: &str, url: &Secret, clock: SystemClock) -> Result<Seen, StoreError> {
+    let client = store::connect(&DatabaseUrl::from(url), "trailctl-doctor").await?;
     let before = clock.now().as_micros();
     let inspection = store::inspect::inspect(&client).await?;
     let host_now = Timestamp::from_micros(i64::midpoint(before, clock.now().as_micros()));

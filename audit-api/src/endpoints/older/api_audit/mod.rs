@@ -7,3 +7,4 @@ pub(super) mod record;
 pub(super) mod resolve;
 pub(super) mod security;
 pub(super) mod shape;
+pub(super) mod stored;

@@ -1,6 +1,6 @@
 //! `POST /api/audit`, `/security` and `/data-access` (E18, E23, E27): a record in document 004's words becomes an event.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::{body, paging::json};
-use super::{data_access::DataAccess, security::SecurityEvent, shape::AuditLog};
+use super::{data_access::DataAccess, security::SecurityEvent, shape::AuditLog, stored::store};
 use crate::{
     auth::{Caller, Writes},
     endpoints::Asked,
@@ -28,9 +28,6 @@ use crate::{
     state::Api,
     submit::new_id,
 };
-
-/// How long the answer waits until the record is stored.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An audit log to record: members of document 004, `eventType` or a dotted `action`, and what it happened to.
 #[derive(ToSchema)]
@@ -121,14 +118,9 @@ async fn record<T: Serialize>(
     let bytes = body::receive(&headers, body, api.settings.max_body_bytes, api.settings.body_timeout).await?;
     let record = OlderRecord { kind, received_at: api.clock.now(), body: &bytes };
     let envelope = map_record(&record, new_id).map_err(unmappable)?;
-    let submitted = api.submit(&caller, vec![envelope], PATIENCE).await?;
-    let id = submitted.events.first().map(|event| event.event_id).ok_or_else(Problem::internal)?;
+    let id = store(api, &caller, envelope).await?;
     let stored = measure::query("find", api.reader.find_event(&scope, id)).await?;
-    let Some(stored) = stored.filter(|_| submitted.is_stored()) else {
-        return Err(Problem::unavailable(
-            "the record is on its way, and will be stored once; it was not yet when the time was over",
-        ));
-    };
+    let stored = stored.ok_or_else(Problem::internal)?;
     created(json(&shape(&stored).ok_or_else(Problem::internal)?, 1), id)
 }
 

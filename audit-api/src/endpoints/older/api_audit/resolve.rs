@@ -1,6 +1,6 @@
 //! `PUT /api/audit/security/{id}/resolve` (E26): rows never change, so a resolution is an event of its own (F08).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{body::Body, extract::State, http::Response};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use shared::vocabulary::{self, Resolution};
 use utoipa::ToSchema;
 
 use super::super::{body, paging::json};
-use super::{record::facts, security::SecurityEvent};
+use super::{record::facts, security::SecurityEvent, stored::store};
 use crate::{
     endpoints::{Asked, events::find},
     measure,
@@ -20,8 +20,6 @@ use crate::{
 
 /// The largest request.
 const MOST_BYTES: usize = 64 * 1024;
-/// How long the answer waits until the resolution is stored.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a security event was settled.
 #[derive(Default, Deserialize, ToSchema)]
@@ -65,11 +63,6 @@ pub(crate) async fn resolve(
         resolved_by: Some(caller.subject.clone()),
     };
     let envelope = vocabulary::resolution(&resolution, new_id());
-    let submitted = api.submit(&caller, vec![envelope], PATIENCE).await?;
-    if !submitted.is_stored() {
-        return Err(Problem::unavailable(
-            "the resolution is on its way, and will be stored once; it was not yet when the time was over",
-        ));
-    }
+    store(&api, &caller, envelope).await?;
     Ok(json(&SecurityEvent::of(event, Some(resolution)), 1))
 }
