@@ -37,6 +37,17 @@ pub struct EventFilter {
 
 /// The aggregate type of the records of accesses (semantics.md 12).
 pub const ACCESS_TYPE: &str = "AuditAccess";
+/// What the types of their events begin with.
+pub const ACCESS_EVENT_PREFIX: &str = "AuditAccess.";
+
+/// Whether a filter by these types leaves the records of accesses out: it does unless it names an aggregate type, or an
+/// event type of theirs.
+pub fn leaves_accesses_out(event_type: &[Pattern], aggregate_type: &[Pattern]) -> bool {
+    let names_theirs = |pattern: &Pattern| match pattern {
+        Pattern::Exact(text) | Pattern::Prefix(text) | Pattern::Glob(text) => text.starts_with(ACCESS_TYPE),
+    };
+    aggregate_type.is_empty() && !event_type.iter().any(names_theirs)
+}
 
 /// A value with `*` for any run of characters and no other metacharacter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -3,6 +3,7 @@
 //! Pure: no network, no database, no clock of its own. What is stored, hashed, compared, replayed and returned is
 //! decided here, once. Formats are pinned by golden files under `schemas/golden`.
 
+pub mod access;
 pub mod account;
 pub mod avro;
 pub mod causation;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use shared::access::{Access, AccessContext};
 use shared::account::DispositionKind;
 use shared::avro::{CANONICAL_SCHEMA, WriterSchema, encode_canonical};
 use shared::cursor;
@@ -384,4 +385,46 @@ fn answers_are_as_pinned() {
     assert_eq!(String::from_utf8(out).expect("UTF-8"), given.json);
     let sent_again = shared::envelope::from_canonical_json(&given.json).expect("an answer can be sent again");
     assert_eq!(sent_again.payload, event.payload);
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GivenAccess {
+    name: String,
+    context: GivenContext,
+    payload: String,
+    event_type: String,
+    aggregate_id: String,
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct GivenContext {
+    organization_id: String,
+    ip_address: Option<String>,
+    user_agent: Option<String>,
+    opened_by: Option<Uuid>,
+}
+
+#[test]
+fn records_of_accesses_are_as_pinned() {
+    let at = Timestamp::from_micros(1_700_000_000_000_000);
+    for given in golden::<Vec<GivenAccess>>("accesses.json") {
+        let access: Access = serde_json::from_str(&given.payload).expect("an access");
+        let GivenContext { organization_id, ip_address, user_agent, opened_by } = given.context;
+        let context = AccessContext { organization_id, ip_address, user_agent, opened_by };
+        let made = access.envelope(Uuid::from_u128(7), at, &context);
+        let name = &given.name;
+        assert_eq!(made.payload, given.payload, "{name}");
+        assert_eq!(
+            (made.event_type.as_str(), made.aggregate_id),
+            (given.event_type.as_str(), given.aggregate_id)
+        );
+        assert_eq!(made.metadata, given.metadata, "{name}");
+        assert_eq!((made.aggregate_type.as_str(), made.version, made.timestamp), ("AuditAccess", 0, at));
+        let acceptance = Acceptance { now: at, topic_organization: "", protected: ProtectedMarker::Refused };
+        let stored = accept(access.envelope(Uuid::from_u128(7), at, &context), &acceptance);
+        assert_eq!(stored.expect("the ingestor takes it").payload, given.payload, "{name}");
+    }
 }

@@ -28,7 +28,8 @@ use crate::{
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "the fields are the parameters of the OpenAPI document")]
 struct ListParameters {
-    /// Only these; `*` at the end stands for any run of characters.
+    /// Only these; `*` at the end stands for any run of characters. Those of the records of accesses (`AuditAccess.*`) come
+    /// only when asked for here.
     #[param(style = Form, explode, min_length = 1, max_length = 2048, example = json!(["Order*"]))]
     event_type: Option<Vec<String>>,
     /// Only in these organisations; empty = in none. It narrows what you may see and never widens it.

@@ -1,7 +1,7 @@
 //! The filters that lists, tails and replays share (semantics.md 7).
 
 use shared::{
-    filter::{EventFilter, Pattern},
+    filter::{EventFilter, Pattern, leaves_accesses_out},
     scope::Scope,
 };
 use utoipa::IntoParams;
@@ -29,7 +29,8 @@ pub struct FilterParameters {
     /// What happened; `*` stands for any run of characters. Repeated values are "or", as for every filter.
     #[param(style = Form, explode, min_length = 1, max_length = 2048, example = json!(["OrderPlaced"]))]
     event_type: Option<Vec<String>>,
-    /// The kind of aggregate; `*` as above. Records of accesses (`AuditAccess`) come only when asked for here.
+    /// The kind of aggregate; `*` as above. Records of accesses (`AuditAccess`) come only when asked for here, or by an
+    /// `eventType` of theirs (`AuditAccess.*`).
     #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     aggregate_type: Option<Vec<String>>,
     /// The aggregate.
@@ -60,13 +61,14 @@ pub fn read(parameters: &mut Parameters) -> Result<EventFilter, Problem> {
     let (from, to) = parameters.range("from", "to")?;
     let (recorded_from, recorded_to) = parameters.range("recordedFrom", "recordedTo")?;
     let aggregate_type = patterns(parameters, "aggregateType")?;
+    let event_type = patterns(parameters, "eventType")?;
     Ok(EventFilter {
         from,
         to,
         recorded_from,
         recorded_to,
-        event_type: patterns(parameters, "eventType")?,
-        without_accesses: aggregate_type.is_empty(),
+        without_accesses: leaves_accesses_out(&event_type, &aggregate_type),
+        event_type,
         aggregate_type,
         aggregate_id: parameters.many("aggregateId")?,
         user_id: parameters.many("userId")?,

@@ -1,7 +1,7 @@
 //! The names by which each document's addresses take what the canonical filters take.
 
 use shared::{
-    filter::{EventFilter, Pattern},
+    filter::{EventFilter, Pattern, leaves_accesses_out},
     problem::ProblemType,
 };
 
@@ -49,11 +49,12 @@ impl Names {
         let (from, to) = parameters.range(self.from, self.to)?;
         let patterns = |values: Vec<String>| values.iter().map(|text| Pattern::parse(text)).collect();
         let aggregate_type: Vec<Pattern> = patterns(parameters.many(self.resource_type)?);
+        let event_type: Vec<Pattern> = patterns(parameters.many(self.event_type)?);
         Ok(EventFilter {
             from,
             to,
-            event_type: patterns(parameters.many(self.event_type)?),
-            without_accesses: aggregate_type.is_empty(),
+            without_accesses: leaves_accesses_out(&event_type, &aggregate_type),
+            event_type,
             aggregate_type,
             aggregate_id: parameters.many(self.resource_id)?,
             user_id: parameters.many(self.user)?,

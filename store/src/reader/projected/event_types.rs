@@ -1,6 +1,6 @@
 //! The event types, counted.
 
-use shared::filter::Pattern;
+use shared::filter::{ACCESS_EVENT_PREFIX, Pattern, leaves_accesses_out};
 use shared::scope::Scope;
 use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
@@ -45,6 +45,11 @@ pub(super) fn rows(scope: &Scope, request: &EventTypeRequest) -> Rows {
         one_of(&mut statement, &mut all, "organization_id", &[own.to_owned()]);
     }
     patterns(&mut statement, &mut all, "event_type", &request.event_type);
+    if leaves_accesses_out(&request.event_type, &[]) {
+        // As a range, which the index serves: `/` is what follows the prefix's last character.
+        let end = ACCESS_EVENT_PREFIX.replace('.', "/");
+        all.add(format!("(e.event_type < '{ACCESS_EVENT_PREFIX}' or e.event_type >= '{end}')"));
+    }
     one_of(&mut statement, &mut all, "organization_id", &request.organization_id);
     match &request.after {
         None => {}

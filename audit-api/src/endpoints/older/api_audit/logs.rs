@@ -2,7 +2,7 @@
 
 use axum::{body::Body, http::Response};
 use shared::{
-    filter::{EventFilter, Pattern},
+    filter::{EventFilter, Pattern, leaves_accesses_out},
     vocabulary::Action,
 };
 use utoipa::IntoParams;
@@ -106,7 +106,7 @@ fn filtered(parameters: &mut Parameters) -> Result<EventFilter, Problem> {
     Ok(EventFilter {
         user_id: parameters.many(OF_004.user)?,
         aggregate_id: parameters.many(OF_004.resource_id)?,
-        without_accesses: aggregate_type.is_empty(),
+        without_accesses: leaves_accesses_out(&narrowed.event_type, &aggregate_type),
         aggregate_type,
         ..narrowed
     })
