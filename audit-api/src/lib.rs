@@ -2,8 +2,7 @@
 //!
 //! [`router`] is the route table, `endpoints` has one endpoint a file, [`request`] turns raw parameters into checked
 //! ones, [`walk`] goes through the store chunk by chunk, [`respond`] writes the answer. [`submit`] takes events and
-//! [`redrive`] sends dead letters again, both by Kafka. [`auth`] says who asks, [`access`] is where accesses will be
-//! recorded.
+//! [`redrive`] sends dead letters again, both by Kafka. [`auth`] says who asks, [`access`] records who looked.
 
 pub mod access;
 pub mod auth;
@@ -33,6 +32,7 @@ use store::{DatabaseUrl, Reader};
 use tokio::net::TcpListener;
 
 use crate::{
+    access::Recorder,
     auth::{Authenticator, Jwks},
     exports::Exports,
     replica::{Replica, Watch},
@@ -44,6 +44,8 @@ use crate::{
 const APPLICATION: &str = "audit-api";
 /// Time between two looks at the database for readiness.
 const PROBE: Duration = Duration::from_secs(5);
+/// How long a stop waits for the records of the last accesses.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 
 /// Runs the API until a stop is requested and every request has been answered.
 pub async fn run(context: Context) -> anyhow::Result<()> {
@@ -53,6 +55,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock);
     let authenticator = Authenticator::new(&context.config.auth, clock.clone())?;
     let url = DatabaseUrl::from(context.config.database.api_url()?);
+    let recorder = recording(&context, clock.clone())?;
     let writing = Writing::new(&context.config, &url, clock.clone())?;
     if writing.is_none() {
         tracing::warn!("no kafka.bootstrap_servers or no registry.url: this API only reads");
@@ -85,6 +88,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         writing: writing.clone(),
         exports,
         retention: context.config.retention.clone(),
+        recorder: recorder.clone(),
         authenticator,
         settings,
         clock,
@@ -101,10 +105,25 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     }
     let router = router::router(api, replica, context.health.clone(), context.metrics.clone());
     let served = http::serve(listener, router, limits, context.shutdown).await;
+    if let Some(recorder) = recorder {
+        recorder.close(LAST_RECORDS).await;
+    }
     if let Some(writing) = writing {
         writing.close(context.config.submissions.delivery_timeout).await;
     }
     served.context("the HTTP listener failed")
+}
+
+/// What records who looked, if anything does; it names its condition before anything is waited for.
+fn recording(context: &Context, clock: Arc<SystemClock>) -> anyhow::Result<Option<Recorder>> {
+    let recorder = Recorder::new(&context.config, clock)?;
+    if let Some(recorder) = &recorder {
+        let accesses = context.health.condition("accesses");
+        tokio::spawn(recorder.clone().keep(accesses, context.shutdown.clone()));
+    } else {
+        tracing::warn!("accesses.record is false: nobody will be able to say who looked at what");
+    }
+    Ok(recorder)
 }
 
 /// Waits for the database; a schema that this build does not know ends the start.

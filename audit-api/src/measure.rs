@@ -11,6 +11,18 @@ pub fn describe() {
     );
     describe_histogram!("audit_query_duration_seconds", "How long the database took to answer a query.");
     describe_counter!("audit_api_accesses_total", "Requests of known callers, by outcome.");
+    describe_counter!("audit_api_access_records_total", "Records of accesses, by outcome.");
+    describe_counter!(
+        "audit_api_access_records_suppressed_total",
+        "Requests without a good token that have no record of their own."
+    );
+    describe_histogram!(
+        "audit_api_access_record_duration_seconds",
+        "How long an answer waited for its record."
+    );
+    for outcome in ["acknowledged", "failed"] {
+        metrics::counter!("audit_api_access_records_total", "outcome" => outcome).absolute(0);
+    }
     describe_counter!("audit_api_requests_shed_total", "Requests refused because too many were worked on.");
     describe_gauge!("audit_api_streams_active", "Open streams.");
     describe_counter!("audit_api_streams_total", "Streams that have ended, by reason.");

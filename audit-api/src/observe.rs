@@ -23,14 +23,20 @@ const LONGEST_ID: usize = 128;
 /// The route of what matches none.
 const NO_ROUTE: &str = "(none)";
 
+/// The request's id, for what is inside.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
 /// The outermost layer.
-pub async fn observe(request: Request, next: Next) -> Response {
+pub async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
     let span = span(&request, method, &route);
     let id = request_id(request.headers(), &span);
-    span.record("request_id", id.to_str().unwrap_or_default());
+    let text = id.to_str().unwrap_or_default();
+    span.record("request_id", text);
+    request.extensions_mut().insert(RequestId(text.to_owned()));
     let mut response = next.run(request).instrument(span.clone()).await;
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status();

@@ -1,5 +1,5 @@
-//! The route table and the layers around it, outermost first: observe, catch panics, bounds, compression, then for
-//! `/v1` authentication and the place of access recording.
+//! The route table and the layers around it, outermost first: observe, catch panics, bounds, compression, then, for
+//! everything that gives or takes data, the record of who looked, and authentication.
 
 use std::sync::Arc;
 
@@ -36,24 +36,26 @@ pub struct Live;
 
 /// The whole API as one service; with a replica, reads may be answered by a standby.
 pub fn router(api: Arc<Api>, replica: Option<Arc<Replica>>, health: Health, metrics: Metrics) -> Router {
-    let document = openapi::to_json(&openapi::document());
+    let document = openapi::document();
     let reads = match replica {
         Some(replica) => {
             endpoints::reads().route_layer(middleware::from_fn_with_state(replica, replica::prefer))
         }
         None => endpoints::reads(),
     };
-    let v1: OpenApiRouter<Arc<Api>> = reads
+    let place =
+        access::Place { recorder: api.recorder.clone(), operations: access::Operations::of(&document) };
+    let recorded: OpenApiRouter<Arc<Api>> = reads
         .merge(endpoints::of_the_primary())
-        .route_layer(middleware::from_fn(access::record))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authenticate));
-    let (v1, _) = v1.split_for_parts();
-    let (signed, _) = endpoints::signed().split_for_parts();
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authenticate))
+        .merge(endpoints::signed())
+        .route_layer(middleware::from_fn_with_state(Arc::new(place), access::record));
+    let (recorded, _) = recorded.split_for_parts();
+    let document = openapi::to_json(&document);
     let swagger = SwaggerUi::new("/swagger-ui").config(Config::from("/openapi.json"));
     let bounds = limits::Limits::new(&api.settings);
     Router::new()
-        .merge(v1)
-        .merge(signed)
+        .merge(recorded)
         .route("/openapi.json", get(move || std::future::ready(openapi_json(document.clone()))))
         .with_state(api)
         .merge(health::routes(health, metrics))
@@ -70,6 +72,9 @@ pub fn router(api: Arc<Api>, replica: Option<Arc<Replica>>, health: Health, metr
 async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response<Body> {
     match api.authenticator.authenticate(request.headers()).await {
         Ok(caller) => {
+            if let Some(notes) = request.extensions().get::<access::Notes>() {
+                notes.caller(&caller);
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

@@ -8,8 +8,8 @@ use store::Reader;
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
-    auth::Authenticator, exports::Exports, head::HeadWatcher, redrive::Redriver, respond::Problem,
-    writing::Writing,
+    access::Recorder, auth::Authenticator, exports::Exports, head::HeadWatcher, redrive::Redriver,
+    respond::Problem, writing::Writing,
 };
 
 /// Long histories that are folded at once: each may take as much memory as the largest state.
@@ -22,6 +22,8 @@ pub struct Api {
     pub reader: Reader,
     /// What takes events and sends dead letters again; `None` = this API only reads.
     pub writing: Option<Writing>,
+    /// What records who looked; `None` = the configuration switches it off.
+    pub recorder: Option<Recorder>,
     /// Who may ask.
     pub authenticator: Arc<Authenticator>,
     /// The append head, for all followers.
@@ -54,6 +56,8 @@ pub struct Parts {
     pub exports: Option<Arc<Exports>>,
     /// How long which events are kept.
     pub retention: RetentionRules,
+    /// What records who looked.
+    pub recorder: Option<Recorder>,
     /// Who may ask.
     pub authenticator: Authenticator,
     /// Limits and intervals.
@@ -67,7 +71,8 @@ pub struct Parts {
 impl Api {
     /// Puts the parts together; the watcher starts with the first follower.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { reader, writing, exports, retention, authenticator, settings, clock, shutdown } = parts;
+        let Parts { reader, writing, exports, retention, recorder, authenticator, settings, clock, shutdown } =
+            parts;
         let head = Arc::new(HeadWatcher::start(reader.clone(), settings.tail_poll));
         let streams = Arc::new(Semaphore::new(settings.max_streams));
         let folds = Arc::new(Semaphore::new(FOLDS));
@@ -75,6 +80,7 @@ impl Api {
         Arc::new(Self {
             reader,
             writing,
+            recorder,
             authenticator: Arc::new(authenticator),
             head,
             clock,

@@ -10,9 +10,6 @@ use service::config::{AuditConfig, ConfigError, KafkaSettings};
 use crate::dead_letter;
 use cluster::Cluster;
 
-/// The topic to which accesses to the audit trail are recorded.
-pub const ACCESS_TOPIC: &str = "audit.events.access";
-
 const EVENT_PARTITIONS: i32 = 12;
 const OTHER_PARTITIONS: i32 = 3;
 const REPLICATION: i32 = 3;
@@ -112,8 +109,9 @@ impl TopicRules {
             .iter()
             .map(|name| TopicRule::new(name, EVENT_PARTITIONS, events))
             .collect();
-        if !topics.iter().any(|rule| rule.name == ACCESS_TOPIC) {
-            topics.push(TopicRule::new(ACCESS_TOPIC, OTHER_PARTITIONS, events));
+        let accesses = &config.accesses.topic;
+        if config.accesses.record && !topics.iter().any(|rule| rule.name == *accesses) {
+            topics.push(TopicRule::new(accesses, OTHER_PARTITIONS, events));
         }
         topics.push(TopicRule::new(
             &config.dead_letters.topic,

@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are refused, every error names the key and the remedy, secrets never print.
 
+mod accesses;
 mod aliases;
 mod api;
 mod auth;
@@ -22,6 +23,7 @@ mod telemetry;
 use serde::Deserialize;
 use shared::retention::RetentionRules;
 
+pub use accesses::AccessSettings;
 pub use api::ApiSettings;
 pub use auth::{Algorithm, AuthSettings};
 pub use database::DatabaseSettings;
@@ -56,6 +58,8 @@ pub struct AuditConfig {
     pub retention: RetentionRules,
     /// `[api]`: the HTTP API.
     pub api: ApiSettings,
+    /// `[accesses]`: the record of who looked.
+    pub accesses: AccessSettings,
     /// `[projector]`: the projections.
     pub projector: ProjectorSettings,
     /// `[submissions]`: events that come in by HTTP.
@@ -120,6 +124,7 @@ impl AuditConfig {
         self.rabbitmq.validate()?;
         self.dead_letters.validate()?;
         self.api.validate()?;
+        self.accesses.validate(self)?;
         self.projector.validate()?;
         self.submissions.validate(&self.api, &self.dead_letters)?;
         self.exports.validate()?;

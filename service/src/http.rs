@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -33,6 +34,10 @@ pub struct Limits {
     /// How long a request's head may take to arrive, counted from the connection's or the last answer's end.
     pub header_timeout: Duration,
 }
+
+/// The other end of a request's connection: a client, or the last proxy before us. An extension of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
 
 /// Serves until a stop is requested; returns when every connection has ended, or at once on an immediate stop.
 pub async fn serve(
@@ -93,8 +98,12 @@ async fn converse(
     }
     let started = Arc::new(AtomicBool::new(false));
     let mark = Arc::clone(&started);
-    let service = TowerToHyperService::new(router.map_request(move |request: Request<Incoming>| {
+    let peer = stream.peer_addr().ok().map(Peer);
+    let service = TowerToHyperService::new(router.map_request(move |mut request: Request<Incoming>| {
         mark.store(true, Ordering::Relaxed);
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         request.map(Body::new)
     }));
     let mut builder = auto::Builder::new(TokioExecutor::new());

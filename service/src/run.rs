@@ -76,6 +76,7 @@ impl Service {
         about: "Answers queries and replays over HTTP.",
         require: |config| {
             config.auth.require()?;
+            config.accesses.require(config)?;
             config.database.api_url().map(|_| ())
         },
         shutdown_deadline: |config| config.api.shutdown_deadline,

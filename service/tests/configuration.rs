@@ -5,7 +5,10 @@
 use std::{fs, path::Path, time::Duration};
 
 use secrecy::ExposeSecret;
-use service::config::{AuditConfig, ConfigError, GapPolicy, LogFormat, load_from};
+use service::{
+    Service,
+    config::{AuditConfig, ConfigError, GapPolicy, LogFormat, load_from},
+};
 use shared::index_set::IndexSet;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -428,4 +431,24 @@ fn bindings_are_an_exchange_and_a_key_and_never_those_of_the_dead_letters() {
     );
     refusal(from_text("[rabbitmq]\nprefetch = 0\n"), "rabbitmq.prefetch");
     refusal(from_text("[rabbitmq]\nheartbeat = \"1ms\"\n"), "rabbitmq.heartbeat");
+}
+
+#[test]
+fn an_api_that_records_accesses_needs_kafka_and_one_that_does_not_says_so() {
+    let auth = [
+        ("AUDIT_DATABASE__API_URL", "postgres://audit_api@localhost/audit"),
+        ("AUDIT_AUTH__SECRET", "0123456789abcdef0123456789abcdef"),
+        ("AUDIT_AUTH__ISSUER", "i"),
+        ("AUDIT_AUTH__AUDIENCE", "a"),
+    ];
+    let require = |more: &[(&str, &str)]| {
+        let config = from_variables(&[&auth[..], more].concat())?;
+        (Service::AUDIT_API.require)(&config).map(|()| config)
+    };
+    let kafka = [("AUDIT_KAFKA__BOOTSTRAP_SERVERS", "k:9092"), ("AUDIT_REGISTRY__URL", "http://r:8081")];
+    refusal(require(&[]), "accesses.record");
+    refusal(require(&kafka[..1]), "accesses.record");
+    assert!(require(&kafka).unwrap().accesses.record);
+    assert!(!require(&[("AUDIT_ACCESSES__RECORD", "false")]).unwrap().accesses.record);
+    refusal(from_variables(&[("AUDIT_ACCESSES__TOPIC", "audit.dlq")]), "accesses.topic");
 }

@@ -47,6 +47,18 @@ impl Roles {
         roles
     }
 
+    /// Their names.
+    pub fn names(self) -> Vec<&'static str> {
+        let named = [
+            ("audit:admin", self.admin),
+            ("audit:auditor", self.auditor),
+            ("audit:org-admin", self.org_admin),
+            ("audit:operator", self.operator),
+            ("audit:producer", self.producer),
+        ];
+        named.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+
     fn reads_all(self) -> bool {
         self.admin || self.auditor
     }
@@ -113,6 +125,13 @@ impl Caller {
             return self.organization.clone().map(Writes::Own).ok_or(Forbidden::NoOrganization);
         }
         Err(Forbidden::Role("audit:admin or audit:producer"))
+    }
+
+    /// Whose data this caller asks for, whatever it asks: its own organisation's, or, when its roles look across
+    /// organisations, nobody's in particular (`""`). The records of its accesses belong there.
+    pub fn accesses_belong_to(&self) -> &str {
+        let looks_across = self.roles.reads_all() || self.roles.operator;
+        self.organization.as_deref().filter(|_| !looks_across).unwrap_or_default()
     }
 
     /// Whether this caller may send dead letters again.

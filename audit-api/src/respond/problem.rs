@@ -149,6 +149,12 @@ impl Problem {
         Self::unavailable("this API only reads: it has no kafka.bootstrap_servers or no registry.url")
     }
 
+    /// The access cannot be recorded, so nothing is answered (semantics.md 12).
+    pub fn access_unrecorded() -> Self {
+        let detail = "no answer is given without its record, which Kafka does not take now: try again (what was written may be there already)";
+        Self::new(ProblemType::AuditUnavailable, detail)
+    }
+
     /// A defect here; the log has the cause under the request's id.
     pub fn internal() -> Self {
         Self::new(

@@ -81,9 +81,11 @@ impl Streaming {
         let heartbeat = api.settings.heartbeat;
         let guard = FormulaGuard::On;
         let out = Out { frames, media, guard, rows: 0, last_sent: Instant::now(), heartbeat };
-        let stream =
-            Self { out, ends: api.end_of_stream(caller.expires), access: StreamAccess::opened(), permit };
-        Ok((stream, super::data(media.content_type(), body)))
+        let (access, ending) = StreamAccess::opened();
+        let stream = Self { out, ends: api.end_of_stream(caller.expires), access, permit };
+        let mut response = super::data(media.content_type(), body);
+        response.extensions_mut().insert(ending);
+        Ok((stream, response))
     }
 
     /// Whether the cells of CSV are kept from becoming formulas; they are unless it is said.

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{auth::Caller, respond::Problem, state::Api};
 
+pub(crate) use deliver::trace_headers;
 pub use ids::{Ids, new_id};
 pub use once::Once;
 pub use prefer::Wait;
@@ -66,7 +67,7 @@ impl Submitted {
 }
 
 /// Room in a record for the trace headers that go with an event.
-const HEADER_BYTES: usize = 1024;
+pub(crate) const HEADER_BYTES: usize = 1024;
 
 impl Submitter {
     /// Puts the parts together; nothing is connected yet.

@@ -1,6 +1,8 @@
 //! The API over real HTTP and a real PostgreSQL, filled through `store::Writer`; Kafka and the registry
 //! only where events come in.
 
+mod accesses;
+mod accesses_streams;
 mod aggregates;
 mod auth;
 mod causation;

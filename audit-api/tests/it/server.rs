@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use audit_api::{
+    access::Recorder,
     auth::Authenticator,
     exports::Exports,
     replica::{Replica, Watch},
@@ -37,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) replica: Option<String>,
     /// How events are taken; `None` = this API only reads.
     pub(crate) writing: Option<AuditConfig>,
+    /// Where accesses are recorded; `None` = they are not, which most tests are not about.
+    pub(crate) accesses: Option<AuditConfig>,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             database: None,
             replica: None,
             writing: None,
+            accesses: None,
         }
     }
 }
@@ -65,6 +69,7 @@ pub(crate) struct Server {
     pub(crate) client: reqwest::Client,
     /// The standby, when reads may go to one.
     pub(crate) replica: Option<Arc<Replica>>,
+    pub(crate) recorder: Option<Recorder>,
     shutdown: Shutdown,
 }
 
@@ -92,6 +97,9 @@ impl Server {
             let url = store::DatabaseUrl::new(url.clone());
             Writing::new(&config, &url, clock.clone()).expect("complete settings")
         });
+        let recorder = options
+            .accesses
+            .and_then(|config| Recorder::new(&config, clock.clone()).expect("complete settings"));
         let shutdown = Shutdown::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -105,6 +113,7 @@ impl Server {
             writing,
             exports,
             retention: RetentionRules::default(),
+            recorder: recorder.clone(),
             authenticator,
             settings: options.api,
             clock,
@@ -115,7 +124,7 @@ impl Server {
         let router = router::router(api, replica.clone(), Health::new(), metrics);
         tokio::spawn(http::serve(listener, router, limits, shutdown.clone()));
         let client = reqwest::Client::builder().no_proxy().no_gzip().build().expect("a client");
-        Self { database, address, client, replica, shutdown }
+        Self { database, address, client, replica, recorder, shutdown }
     }
 
     /// Fills the database.

@@ -30,6 +30,8 @@ async fn the_demo_feeds_a_shop_that_can_be_looked_at() {
     assert!(count("&eventType=Order.Created").await > 50);
     let verified = succeeded("trailctl verify", &stack.trailctl(&["verify", "--output", "json"]).await);
     let verified: Value = serde_json::from_str(&verified).expect("JSON");
-    assert_eq!((&verified["clean"], &verified["events"]), (&Value::from(true), &Value::from(2000)));
+    assert_eq!(verified["clean"], true, "{verified}");
+    // The sample, and who has looked at it here.
+    assert!(verified["events"].as_u64() > Some(2000), "{verified}");
     succeeded("xtask down", &stack.down().await);
 }

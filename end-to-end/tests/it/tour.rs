@@ -48,7 +48,8 @@ async fn a_stranger_produces_queries_replays_and_verifies() {
     let verified = succeeded("trailctl verify", &stack.trailctl(&["verify", "--output", "json"]).await);
     let verified: Value = serde_json::from_str(&verified).expect("JSON");
     assert_eq!(verified["clean"], true, "{verified}");
-    assert_eq!(verified["events"], events.lines.len(), "{verified}");
+    // What was produced, and who has looked at it here.
+    assert!(verified["events"].as_u64() > u64::try_from(events.lines.len()).ok(), "{verified}");
     the_documentation_is_there(&status).await;
 }
 

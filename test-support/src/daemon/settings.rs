@@ -39,6 +39,7 @@ impl DaemonConfig {
             .set("auth", "issuer", format!("{:?}", token::ISSUER))
             .set("auth", "audience", format!("{:?}", token::AUDIENCE))
             .set("ingestor", "topic_patterns", "[]")
+            .set("accesses", "record", "false")
     }
 
     /// The test servers for a daemon that needs no database.
@@ -59,6 +60,11 @@ impl DaemonConfig {
             "group",
             format!("{:?}", crate::unique("group")),
         )
+    }
+
+    /// Accesses are recorded, as they are by default, to this topic; most tests are not about them and do without.
+    pub fn recording_accesses(self, topic: &str) -> Self {
+        self.set("accesses", "record", "true").set("accesses", "topic", format!("{topic:?}"))
     }
 
     /// Dead letters go to this topic.

@@ -12,6 +12,7 @@ use shared::problem::ProblemType;
 use utoipa::IntoParams;
 
 use crate::{
+    access::Notes,
     exports::{Format, LinkError},
     request::{Parameters, path::Segments},
     respond::{Problem, data},
@@ -44,6 +45,7 @@ struct LinkParameters {
 pub(crate) async fn download(
     State(api): State<Arc<Api>>,
     Segments(name): Segments<String>,
+    notes: Notes,
     uri: Uri,
 ) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::read(uri.query())?;
@@ -68,6 +70,7 @@ pub(crate) async fn download(
         LinkError::Forged => forged(),
         LinkError::Expired => Problem::new(ProblemType::Forbidden, "the link has expired: export again"),
     })?;
+    notes.link(&name);
     let permit = Arc::clone(&api.streams)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("all streams are taken: try again"))?;

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use shared::{
-    filter::{EventFilter, Order, Pattern, Sort},
+    filter::{EventFilter, Order, Pattern, Sort, leaves_accesses_out},
     problem::ProblemType,
     scope::Scope,
     timestamp::Timestamp,
@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use super::super::{body, names::OF_001, paging::json};
 use super::logs::actions;
 use crate::{
+    access::Notes,
     endpoints::Asked,
     exports::{ExportError, Exports, Format},
     request::{Media, filter, guard, negotiate},
@@ -105,12 +106,12 @@ impl ExportRequest {
         let one = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
         let pattern =
             |value: Option<String>| value.iter().map(|text| Pattern::parse(text)).collect::<Vec<_>>();
-        let aggregate_type = pattern(resource_type);
+        let (event_type, aggregate_type) = (pattern(event_type), pattern(resource_type));
         let filter = EventFilter {
             from: asked.start_date,
             to: asked.end_date,
-            event_type: pattern(event_type),
-            without_accesses: aggregate_type.is_empty(),
+            without_accesses: leaves_accesses_out(&event_type, &aggregate_type),
+            event_type,
             aggregate_type,
             aggregate_id: one(resource_id),
             user_id: one(user_id),
@@ -137,6 +138,7 @@ impl ExportRequest {
 pub(crate) async fn export(
     State(api): State<Arc<Api>>,
     asked: Asked,
+    notes: Notes,
     body: Body,
 ) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, uri, parameters } = asked;
@@ -144,6 +146,7 @@ pub(crate) async fn export(
     parameters.finish()?;
     negotiate(&headers, &[Media::Json])?;
     let bytes = body::receive(&headers, body, MOST_BYTES, api.settings.body_timeout).await?;
+    notes.body(&bytes);
     let (format, filter) = ExportRequest::read(&bytes)?;
     filter::within(&scope, &filter.organization_id)?;
     OF_001.told(guard::check(&filter, &scope, api.reader.indexes()))?;
@@ -154,6 +157,8 @@ pub(crate) async fn export(
     })?;
     let now = api.clock.now();
     let name = file_name(now, format);
+    // Downloads are recorded under this name.
+    notes.parameter("link", &name);
     let events =
         exports.write(api.reader.clone(), request(filter, scope), format, &name).await.map_err(refused)?;
     let lifetime = i64::try_from(exports.link_lifetime.as_micros()).unwrap_or(i64::MAX);
