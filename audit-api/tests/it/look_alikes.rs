@@ -61,7 +61,7 @@ impl Organization {
         canonical_event(aggregate, version)
             .id(event_id.to_string())
             .organization(self.name)
-            .payload(&json!({ "secret": self.secret, "description": self.secret, "step": version }))
+            .payload(&json!({ "secret": self.secret, "description": self.secret, "subject": aggregate }))
             .metadata("note", self.secret)
     }
 

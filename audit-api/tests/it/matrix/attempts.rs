@@ -206,6 +206,7 @@ impl Attempts<'_> {
                 Says::Event => {
                     panic!("{}: no query parameter is an event's id so far: {name} {schema}", operation.path)
                 }
+                Says::Words(words) => attempts.extend(words.iter().map(|word| with(&name, word, names))),
                 Says::Nothing => {}
             }
         }

@@ -41,6 +41,7 @@ const OPERATIONS: &[(&str, Asks)] = &[
     ("GET /v1/events/{eventId}/causation", Asks::One),
     ("GET /v1/correlations/{correlationId}/causation", Asks::One),
     ("GET /v1/event-types", Asks::List),
+    ("GET /v1/stats", Asks::List),
     ("GET /v1/aggregates", Asks::List),
     ("GET /v1/aggregates/{type}/{id}", Asks::One),
     ("GET /v1/aggregates/{type}/{id}/diff", Asks::One),
@@ -87,6 +88,8 @@ pub(super) enum Says {
     Cursor,
     /// A place in recorded order that somebody got.
     Position,
+    /// One of these words, each of which shows something else.
+    Words(&'static [&'static str]),
     /// Nothing that could name a row of somebody's.
     Nothing,
 }
@@ -114,6 +117,7 @@ const PARAMETERS: &[(&str, Says)] = &[
     ("resourceType", Says::Name("Kind-{}")),
     ("resource_type", Says::Name("Kind-{}")),
     ("entityType", Says::Name("Kind-{}")),
+    ("payload", Says::Name(r#"{"subject":"{}"}"#)),
     ("cursor", Says::Cursor),
     ("after", Says::Position),
     ("Last-Event-ID", Says::Position),
@@ -142,6 +146,22 @@ const PARAMETERS: &[(&str, Says)] = &[
     ("integrity", Says::Nothing),
     ("severity", Says::Nothing),
     ("topic", Says::Nothing),
+    ("interval", Says::Nothing),
+    (
+        "groupBy",
+        Says::Words(&[
+            "eventType",
+            "aggregateType",
+            "userId",
+            "organizationId",
+            "source",
+            "action",
+            "outcome",
+        ]),
+    ),
+    ("top", Says::Nothing),
+    ("outcome", Says::Nothing),
+    ("state", Says::Nothing),
     ("reason", Says::Nothing),
     ("cluster", Says::Nothing),
     ("incarnation", Says::Nothing),
