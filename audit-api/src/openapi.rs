@@ -7,6 +7,7 @@ mod causation;
 mod dead_letter;
 mod event;
 mod record;
+mod statistics;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use event::{
     AsOfDocument, EventDocument, EventPageDocument, NewEventDocument, PageInfoDocument, SubmittedDocument,
 };
 pub use record::RecordDocument;
+pub use statistics::StatisticsDocument;
 
 #[derive(OpenApi)]
 #[openapi(

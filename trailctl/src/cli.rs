@@ -13,6 +13,7 @@ Examples:
   trailctl history Order 4711                        one aggregate, by version
   trailctl diff Order 4711 1 4                       what changed, and by which events
   trailctl replay --from 2026-01-01T00:00:00Z > january.ndjson
+  trailctl stats --group-by user-id --top 10         who is most active, and how much of it fails
   trailctl tail --event-type 'payment.*'             what happens now
   trailctl record audit.events 3 1500                what became of one Kafka record
   trailctl verify                                    recompute every leaf and root
@@ -84,6 +85,11 @@ pub enum Command {
     /// Twenty steps each way and 1,000 events at most.
     #[command(verbatim_doc_comment)]
     Causes(commands::causes::Arguments),
+    /// Count events by type, user, organisation, source, action or outcome, over time
+    ///
+    /// With the share of failures. Counted beside the ingest; hours, days, weeks and months are UTC's.
+    #[command(verbatim_doc_comment)]
+    Stats(commands::stats::Arguments),
     /// Stream events in recorded order, or one aggregate's history, to their end
     ///
     /// NDJSON to standard output. Without --aggregate: every event that matches, in the order of recording, up to the

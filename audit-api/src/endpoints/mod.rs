@@ -11,6 +11,7 @@ mod health;
 mod ledger;
 mod older;
 mod replay;
+mod stats;
 mod stream;
 
 pub use asked::{Asked, Serving};
@@ -35,6 +36,7 @@ pub fn reads() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(events::list::list, events::submit::submit))
         .routes(routes!(events::find::find))
         .routes(routes!(event_types::list))
+        .routes(routes!(stats::stats))
         .routes(routes!(aggregates::list::list))
         .routes(routes!(causation::of_event))
         .routes(routes!(causation::of_correlation))

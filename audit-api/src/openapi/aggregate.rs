@@ -51,7 +51,7 @@ pub struct StateDocument {
     /// Whether that event is a deletion; the state is then the last before it.
     deleted: bool,
     /// What its events have made of it. A number has the digits that its producer gave it.
-    #[schema(value_type = Object, example = json!({ "status": "paid", "total": "12.50" }))]
+    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>, example = json!({ "status": "paid", "total": "12.50" }))]
     state: (),
     /// Of the events up to there.
     integrity: IntegrityDocument,

@@ -25,7 +25,7 @@ pub struct EventDocument {
     #[schema(minimum = 0)]
     version: i32,
     /// What the producer said, byte for byte less insignificant whitespace.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     payload: (),
     /// Correlation, user, source, organisation and more.
     metadata: std::collections::HashMap<String, String>,
@@ -61,7 +61,7 @@ pub struct NewEventDocument {
     #[schema(minimum = 0)]
     version: i32,
     /// What you have to say of it.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     payload: (),
     /// Scalars, kept as text: `correlationId`, `causationId`, `userId`, `source`, `organizationId` and more.
     metadata: std::collections::HashMap<String, String>,

@@ -3,6 +3,7 @@
 use shared::{
     filter::{EventFilter, Pattern},
     scope::Scope,
+    timestamp::Timestamp,
 };
 use store::indexes::{Lookup, UsableIndexes};
 
@@ -16,7 +17,7 @@ const LONGEST_RANGE: i64 = 31 * 24 * 3600 * 1_000_000;
 /// A scope of one organisation is no filter: its events are listed whatever indexes there are, in short pages when need
 /// be, and naming that organisation as well changes nothing.
 pub fn check(filter: &EventFilter, scope: &Scope, indexes: UsableIndexes) -> Result<(), Problem> {
-    if has_short_range(filter) {
+    if is_short(filter.from, filter.to) {
         return Ok(());
     }
     let glob = [("eventType", &filter.event_type), ("aggregateType", &filter.aggregate_type)]
@@ -83,8 +84,9 @@ fn remedy(indexes: UsableIndexes) -> String {
     format!("add {list}, or give from and to, at most 31 days apart")
 }
 
-fn has_short_range(filter: &EventFilter) -> bool {
-    match (filter.from, filter.to) {
+/// Whether the range counts as a bound.
+pub fn is_short(from: Option<Timestamp>, to: Option<Timestamp>) -> bool {
+    match (from, to) {
         (Some(from), Some(to)) => to.as_micros() - from.as_micros() <= LONGEST_RANGE,
         _ => false,
     }

@@ -7,7 +7,7 @@ use test_support::{Token, canonical_event};
 use crate::server::{Server, problem};
 
 /// The records of a CSV text (RFC 4180), read by a few lines of the test's own.
-fn records(text: &str) -> Vec<Vec<String>> {
+pub(crate) fn records(text: &str) -> Vec<Vec<String>> {
     let (mut records, mut record, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {

@@ -32,6 +32,7 @@ mod second_wall;
 mod server;
 mod sse;
 mod state;
+mod stats;
 mod streams;
 mod submit;
 mod submit_kill;

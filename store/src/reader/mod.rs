@@ -48,8 +48,9 @@ pub use ahead::Ahead;
 pub use pool_use::PoolUse;
 pub use projected::{
     AggregateFilter, AggregateRequest, AggregateSummary, DataAccessFilter, DataAccessRequest, DataAccessRow,
-    EventTypeRequest, EventTypeSummary, Fault, Projected, SecurityEventFilter, SecurityEventRequest,
-    SecurityEventRow, Settlement,
+    Dimension, EventTypeRequest, EventTypeSummary, Fault, Projected, SecurityEventFilter,
+    SecurityEventRequest, SecurityEventRow, Settlement, Statistics, StatisticsCount, StatisticsFilter,
+    StatisticsRequest,
 };
 pub use replica::{ReplicaLag, ServerPlace};
 pub use types::{

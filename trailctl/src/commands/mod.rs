@@ -18,6 +18,7 @@ mod records;
 pub mod replay;
 pub mod schemas;
 pub mod state;
+pub mod stats;
 pub mod tail;
 pub mod token;
 pub mod topics;
@@ -32,9 +33,11 @@ use crate::{
 
 /// Runs the command.
 pub async fn run(command: Command, session: &Session) -> anyhow::Result<Outcome> {
-    if session.output() == Some(OutputFormat::Csv) && !matches!(command, Command::Events(_)) {
+    if session.output() == Some(OutputFormat::Csv)
+        && !matches!(command, Command::Events(_) | Command::Stats(_))
+    {
         return Err(usage(
-            "--output csv is what `trailctl events` can do: choose table, json or ndjson here",
+            "--output csv is what `trailctl events` and `trailctl stats` can do: choose table, json or ndjson here",
         ));
     }
     match command {
@@ -45,6 +48,7 @@ pub async fn run(command: Command, session: &Session) -> anyhow::Result<Outcome>
         Command::Diff(arguments) => diff::run(&arguments, session).await,
         Command::Blame(arguments) => state::run_blame(&arguments, session).await,
         Command::Causes(arguments) => causes::run(&arguments, session).await,
+        Command::Stats(arguments) => stats::run(&arguments, session).await,
         Command::Replay(arguments) => replay::run(&arguments, session).await,
         Command::Tail(arguments) => tail::run(&arguments, session).await,
         Command::Record(arguments) => record::run(&arguments, session).await,

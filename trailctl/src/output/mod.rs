@@ -16,7 +16,7 @@ pub enum OutputFormat {
     Json,
     /// One JSON document a line
     Ndjson,
-    /// Comma-separated values with a header line (`events` alone)
+    /// Comma-separated values with a header line (`events` and `stats` alone)
     Csv,
 }
 

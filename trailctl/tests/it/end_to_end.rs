@@ -24,6 +24,7 @@ pub(crate) struct Stack {
     letters: TestTopic,
     api: Daemon,
     _ingestor: Daemon,
+    config: DaemonConfig,
     pub(crate) trailctl: Trailctl,
 }
 
@@ -42,7 +43,19 @@ impl Stack {
         let trailctl = Trailctl::new(&config)
             .variable("AUDIT_API_URL", &api.url(""))
             .variable("AUDIT_TOKEN", &Token::admin().sign());
-        Self { database, topic, letters, api, _ingestor: ingestor, trailctl }
+        Self { database, topic, letters, api, _ingestor: ingestor, config, trailctl }
+    }
+
+    /// Starts a projector, and waits until it has read everything.
+    pub(crate) async fn projected(&self) -> Daemon {
+        let projector = Daemon::projector(&self.config).ready().await;
+        let client = self.database.connect(Role::Operator).await;
+        wait_until("the projections have read everything", Duration::from_mins(1), || async {
+            let states = store::projections::states(&client).await.expect("readable");
+            states.iter().all(|state| state.as_of.behind == 0).then_some(())
+        })
+        .await;
+        projector
     }
 
     /// Produces a file and waits until the store accounts for so many records in all.

@@ -5,5 +5,6 @@ mod database;
 mod end_to_end;
 mod produce;
 mod running;
+mod stats;
 mod stream;
 mod time_machine;

@@ -70,7 +70,7 @@ pub(super) struct Log {
     #[schema(required = true)]
     user_id: Option<String>,
     /// What the event said: the message's own `payload` where it has one.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     payload: Box<RawValue>,
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]

@@ -5,6 +5,7 @@ mod data_accesses;
 mod event_types;
 mod reads;
 mod security_events;
+mod statistics;
 
 use shared::scope::Scope;
 use tokio_postgres::Row;
@@ -20,6 +21,7 @@ pub use aggregates::{AggregateFilter, AggregateRequest, AggregateSummary, Fault}
 pub use data_accesses::{DataAccessFilter, DataAccessRequest, DataAccessRow};
 pub use event_types::{EventTypeRequest, EventTypeSummary};
 pub use security_events::{SecurityEventFilter, SecurityEventRequest, SecurityEventRow, Settlement};
+pub use statistics::{Dimension, Statistics, StatisticsCount, StatisticsFilter, StatisticsRequest};
 
 /// Columns before those of the rows.
 const AS_OF_COLUMNS: usize = 5;

@@ -29,9 +29,9 @@ pub(in crate::endpoints::older) struct AuditLog {
     /// CREATE, READ, UPDATE, DELETE, LOGIN, LOGOUT, ACCESS_DENIED, or the producer's own word.
     #[schema(required = true)]
     action: Option<String>,
-    #[schema(value_type = Option<Object>, required = true)]
+    #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>, required = true)]
     old_values: Option<Box<RawValue>>,
-    #[schema(value_type = Option<Object>, required = true)]
+    #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>, required = true)]
     new_values: Option<Box<RawValue>>,
     #[schema(required = true)]
     ip_address: Option<String>,
@@ -53,10 +53,10 @@ pub(crate) struct AuditLogDetails {
     #[schema(required = true)]
     error_message: Option<String>,
     /// What else is known, under the names of docs/vocabulary.md.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     metadata: Box<RawValue>,
     /// What the event said, as it came.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     payload: Box<RawValue>,
 }
 
