@@ -9,6 +9,7 @@ pub mod data;
 pub mod database;
 pub mod events;
 pub mod fault_proxy;
+pub mod languages;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod registry;

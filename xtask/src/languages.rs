@@ -1,4 +1,5 @@
-//! Kafka clients of other languages, for the tests that run what docs/producing.md shows.
+//! Kafka clients of other languages and generators of API clients, for the tests that run what docs/producing.md and
+//! docs/clients.md show.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,15 @@ pub(crate) fn provision(dist: &Path, console: &Console) -> Result<Vec<(String, S
     if runs("python3", &["-c", "import ensurepip, venv"]) {
         found("AUDIT_TEST_PYTHON", python(&dist.join("python-clients"), console)?);
     } else {
-        console.step("no python3 with venv is here: docs/producing.md is tested without Python");
+        console.step(
+            "no python3 with venv is here: docs/producing.md and docs/clients.md are tested without Python",
+        );
     }
     if runs("node", &["--version"]) && runs("npm", &["--version"]) {
         found("AUDIT_TEST_NODE_MODULES", node(&dist.join("node-clients"), console)?);
     } else {
-        console.step("no node with npm is here: docs/producing.md is tested without Node");
+        console
+            .step("no node with npm is here: docs/producing.md and docs/clients.md are tested without Node");
     }
     Ok(variables)
 }
@@ -37,7 +41,7 @@ pub(crate) fn provision(dist: &Path, console: &Console) -> Result<Vec<(String, S
 fn python(folder: &Path, console: &Console) -> Result<PathBuf> {
     let interpreter = folder.join("bin/python");
     install(folder, PYTHON_REQUIREMENTS, || {
-        console.step("installing Python's Kafka client (pip)");
+        console.step("installing Python's Kafka client and client generator (pip)");
         run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
         let list = folder.join("requirements.txt");
         fs::write(&list, PYTHON_REQUIREMENTS)?;
@@ -51,7 +55,7 @@ fn python(folder: &Path, console: &Console) -> Result<PathBuf> {
 /// The folder of the modules.
 fn node(folder: &Path, console: &Console) -> Result<PathBuf> {
     install(folder, NODE_LOCK, || {
-        console.step("installing Node's Kafka client (npm)");
+        console.step("installing Node's Kafka client and client generator (npm)");
         fs::write(folder.join("package.json"), NODE_PACKAGE)?;
         fs::write(folder.join("package-lock.json"), NODE_LOCK)?;
         run(Command::new("npm")

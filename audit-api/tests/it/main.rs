@@ -6,6 +6,7 @@ mod accesses_streams;
 mod aggregates;
 mod auth;
 mod causation;
+mod clients;
 mod csv;
 mod events;
 mod exports;

@@ -1,16 +1,15 @@
 //! What docs/producing.md shows in Python and Node, run as it stands there: stored, and in the partitions that Java's
 //! client would choose.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    process::Output,
-    time::Duration,
-};
+use std::{collections::BTreeSet, process::Output, time::Duration};
 
 use audit_trail_client::{AuditEvent, AuditProducer, Mint};
 use serde_json::{Value, json};
-use test_support::{Daemon, DaemonConfig, TestDatabase, TestTopic, Token, servers, wait_until};
+use test_support::{
+    Daemon, DaemonConfig, TestDatabase, TestTopic, Token,
+    languages::{block, provisioned},
+    servers, wait_until,
+};
 use tokio::process::Command;
 
 use crate::records::settings;
@@ -18,26 +17,6 @@ use crate::records::settings;
 const PARTITIONS: i32 = 12;
 /// Enough keys that another hash would not agree by accident, one of them not ASCII.
 const ORDERS: [&str; 7] = ["order-1", "order-2", "order-3", "a", "4711", "pedido-ñ-7", "x/y z"];
-
-/// The first code block of a language.
-fn block(language: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/producing.md");
-    let text = std::fs::read_to_string(path).expect("the document");
-    let (_, rest) = text.split_once(&format!("\n```{language}\n")).expect("a block of this language");
-    let (block, _) = rest.split_once("\n```").expect("it ends");
-    block.to_owned()
-}
-
-/// A path that xtask provisioned; `None` with a visible word when the language is not on this machine.
-fn provisioned(variable: &str) -> Option<PathBuf> {
-    let path = std::env::var_os(variable).map(PathBuf::from);
-    if path.is_none() {
-        eprintln!(
-            "skipped: {variable} is not set (`cargo xtask test` sets it where the language is installed)"
-        );
-    }
-    path
-}
 
 async fn run(command: &mut Command, topic: &TestTopic) -> Output {
     command
@@ -122,7 +101,7 @@ async fn python_as_documented_is_stored_where_java_would_put_it() {
     let Some(python) = provisioned("AUDIT_TEST_PYTHON") else { return };
     let topic = TestTopic::create(PARTITIONS).await;
     settings(&topic).await;
-    let ran = run(Command::new(python).args(["-c", &block("python")]), &topic).await;
+    let ran = run(Command::new(python).args(["-c", &block("docs/producing.md", "python")]), &topic).await;
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     the_events_are_stored_where_java_would_put_them(&topic, "python-shop").await;
 }
@@ -134,7 +113,7 @@ async fn node_as_documented_is_stored_where_java_would_put_it() {
     settings(&topic).await;
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("shop.js");
-    std::fs::write(&program, block("js")).expect("written");
+    std::fs::write(&program, block("docs/producing.md", "js")).expect("written");
     let ran = run(Command::new("node").arg(&program).env("NODE_PATH", modules), &topic).await;
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     the_events_are_stored_where_java_would_put_them(&topic, "node-shop").await;
