@@ -145,6 +145,10 @@ const PARAMETERS: &[(&str, Says)] = &[
     ("follow", Says::Nothing),
     ("integrity", Says::Nothing),
     ("severity", Says::Nothing),
+    ("interval", Says::Nothing),
+    ("groupBy", Says::Nothing),
+    ("top", Says::Nothing),
+    ("outcome", Says::Nothing),
     ("topic", Says::Nothing),
     ("interval", Says::Nothing),
     (

@@ -151,7 +151,7 @@ impl Reader {
                 "a projection of this build is not there",
             ));
         };
-        let as_of = state::read_as_of(first, &[0, 1, 2, 3, 4])?;
+        let as_of = self.lag.seen_from_the_primary(state::read_as_of(first, &[0, 1, 2, 3, 4])?);
         if !is_there(first)? {
             return Ok(Statistics { as_of, counts: Vec::new(), groups: 0, cut: false });
         }
