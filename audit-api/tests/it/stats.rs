@@ -356,12 +356,14 @@ async fn what_is_counted_in_no_such_grain_or_too_much_is_refused_with_the_remedy
 async fn accesses_are_counted_only_when_asked_for() {
     let server = Server::start().await;
     let mut feeder = server.feeder().await;
-    feeder.append([canonical_event("o", 1), canonical_event("u", 0).aggregate_type("AuditAccess")]).await;
+    let access = canonical_event("u", 0).aggregate_type("AuditAccess").event_type("AuditAccess.Read");
+    feeder.append([canonical_event("o", 1), access]).await;
     project(&server.database).await;
     let total =
         async |query: &str| server.json(&format!("/v1/stats?{query}")).await["total"]["eventCount"].clone();
     assert_eq!(total("").await, 1);
     assert_eq!(total("aggregateType=AuditAccess").await, 1);
+    assert_eq!(total("eventType=AuditAccess.*").await, 1);
     assert_eq!(total("aggregateType=AuditAccess&aggregateType=Order").await, 2);
 }
 

@@ -42,7 +42,8 @@ struct StatisticsParameters {
     /// What happened; `*` stands for any run of characters. Repeated values are "or".
     #[param(style = Form, explode, min_length = 1, max_length = 2048, example = json!(["LOGIN_*"]))]
     event_type: Option<Vec<String>>,
-    /// The kind of aggregate; `*` as above. Records of accesses (`AuditAccess`) are counted only when asked for here.
+    /// The kind of aggregate; `*` as above. Records of accesses (`AuditAccess`) are counted only when asked for here, or by an
+    /// `eventType` of theirs (`AuditAccess.*`).
     #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     aggregate_type: Option<Vec<String>>,
     /// Who did it (`metadata.userId`). Users are counted by day.

@@ -1,7 +1,11 @@
 //! What a caller asks to be counted, and what would cost too much.
 
 use shared::{
-    csv::FormulaGuard, filter::Pattern, scope::Scope, time_bucket::Interval, timestamp::Timestamp,
+    csv::FormulaGuard,
+    filter::{Pattern, leaves_accesses_out},
+    scope::Scope,
+    time_bucket::Interval,
+    timestamp::Timestamp,
     vocabulary::Outcome,
 };
 use store::reader::{Dimension, StatisticsFilter, StatisticsRequest};
@@ -47,12 +51,13 @@ impl Question {
         let interval = parameters.word("interval", &intervals)?;
         let group_by = dimensions(parameters)?;
         let top = parameters.number("top", 1, LARGEST_TOP)?.unwrap_or(DEFAULT_TOP);
+        let event_type = filter::patterns(parameters, "eventType")?;
         let aggregate_type = filter::patterns(parameters, "aggregateType")?;
         let filter = StatisticsFilter {
             from,
             to,
-            event_type: filter::patterns(parameters, "eventType")?,
-            without_accesses: aggregate_type.is_empty(),
+            without_accesses: leaves_accesses_out(&event_type, &aggregate_type),
+            event_type,
             aggregate_type,
             user_id: parameters.many("userId")?,
             organization_id: parameters.many_or_empty("organizationId"),
