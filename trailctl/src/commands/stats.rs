@@ -98,8 +98,8 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Group {
-    #[serde(default)]
-    group: Map<String, Value>,
+    #[serde(default, rename = "group")]
+    names: Map<String, Value>,
     buckets: Option<Vec<Map<String, Value>>>,
     #[serde(flatten)]
     counts: Map<String, Value>,
@@ -198,7 +198,7 @@ impl Arguments {
 fn rows(group: &Group, group_by: &[String]) -> Vec<Map<String, Value>> {
     let names = group_by.iter().map(|name| {
         let rest = || Value::from("(rest)");
-        (name.clone(), group.group.get(name).cloned().unwrap_or_else(rest))
+        (name.clone(), group.names.get(name).cloned().unwrap_or_else(rest))
     });
     let names: Map<String, Value> = names.collect();
     match &group.buckets {

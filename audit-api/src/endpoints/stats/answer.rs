@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use shared::{csv::push_record, timestamp::Timestamp};
+use shared::{csv::push_record, time_bucket::Interval, timestamp::Timestamp};
 use store::{
     projections::AsOf,
     reader::{Statistics, StatisticsCount},
@@ -106,7 +106,7 @@ impl Answer {
         let mut answer = json!({
             "data": data,
             "groupBy": group_by,
-            "interval": question.request.interval.map(|interval| interval.as_str()),
+            "interval": question.request.interval.map(Interval::as_str),
             "total": self.total.members(),
             "groupCount": self.group_count,
             "truncated": !rest.is_empty(),
