@@ -111,6 +111,13 @@ pub fn fingerprint(filter: &EventFilter, sort: Sort, order: Order) -> String {
         hash.set(values.iter().cloned());
     }
     hash.number(filter.without_accesses.into());
+    // Only when given: cursors of other lists are what they were.
+    if let Some(query) = &filter.payload {
+        hash.set([format!("payload {}", query.text())].into_iter());
+    }
+    if let Some(query) = &filter.text {
+        hash.set([format!("text {}", query.words()), format!("fields {}", query.fields())].into_iter());
+    }
     let digest: [u8; 32] = hash.0.finalize().into();
     hex::encode(&digest[..8])
 }

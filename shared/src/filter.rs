@@ -1,6 +1,6 @@
 //! A request for events that has already been checked (semantics.md 7).
 
-use crate::{position::Position, timestamp::Timestamp};
+use crate::{payload_query::PayloadQuery, position::Position, text_query::TextQuery, timestamp::Timestamp};
 
 /// Repeated values are "or", different fields are "and"; an empty list does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -31,6 +31,10 @@ pub struct EventFilter {
     pub correlation_id: Vec<String>,
     /// Causation ids.
     pub causation_id: Vec<String>,
+    /// What the payload must contain.
+    pub payload: Option<PayloadQuery>,
+    /// Words of the payload.
+    pub text: Option<TextQuery>,
     /// Leaves out the records of accesses ([`ACCESS_TYPE`]): lists and tails do, unless asked by type (semantics.md 12).
     pub without_accesses: bool,
 }

@@ -15,10 +15,12 @@ use shared::event::Event;
 use shared::filter::{EventFilter, Order, PageKey, Pattern, Sort};
 use shared::json::ProtectedMarker;
 use shared::leaf::{AppendEntry, Leaf, LeafHasher, RootBuilder, leaf_hash, leaf_input};
+use shared::payload_query::PayloadQuery;
 use shared::position::{LogName, Position};
 use shared::protected::{self, OpenError, SubjectKey};
 use shared::record::record_digest;
 use shared::refusal::{Reason, Refusal};
+use shared::text_query::{TextFields, TextQuery};
 use shared::timestamp::Timestamp;
 use shared::view::EventView;
 use uuid::Uuid;
@@ -326,6 +328,8 @@ struct GivenFilter {
     correlation_id: Vec<String>,
     causation_id: Vec<String>,
     without_accesses: bool,
+    payload: Option<String>,
+    text: Option<(String, Vec<String>)>,
 }
 
 #[test]
@@ -348,6 +352,11 @@ fn fingerprints_are_as_pinned() {
             correlation_id: given.filter.correlation_id,
             causation_id: given.filter.causation_id,
             without_accesses: given.filter.without_accesses,
+            payload: given.filter.payload.map(|text| PayloadQuery::parse(&text).expect("a question")),
+            text: given.filter.text.map(|(words, fields)| {
+                let fields = TextFields::new(fields.iter().map(String::as_str)).expect("fields");
+                TextQuery::new(words, fields).expect("a question")
+            }),
         };
         let sort = if given.sort == "recorded" { Sort::Recorded } else { Sort::Time };
         let order = if given.order == "asc" { Order::Ascending } else { Order::Descending };

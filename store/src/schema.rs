@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V6__submissions", include_str!("../../migrations/V6__submissions.sql")),
     ("V7__dead_letters_visible", include_str!("../../migrations/V7__dead_letters_visible.sql")),
     ("V8__statistics", include_str!("../../migrations/V8__statistics.sql")),
+    ("V9__payload_search", include_str!("../../migrations/V9__payload_search.sql")),
 ];
 
 /// Where refinery keeps what it has applied, in schema `audit`.

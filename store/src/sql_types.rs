@@ -51,3 +51,22 @@ impl<'a> FromSql<'a> for JsonText<'a> {
         *ty == Type::JSON
     }
 }
+
+/// A JSON text as a `jsonb` parameter: the server reads it once, before the statement starts.
+#[derive(Debug, Clone)]
+pub(crate) struct Jsonb(pub(crate) String);
+
+impl ToSql for Jsonb {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
+        const VERSION: u8 = 1;
+        out.put_u8(VERSION);
+        out.put_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::JSONB
+    }
+
+    to_sql_checked!();
+}

@@ -2,6 +2,7 @@
 
 use shared::{
     filter::{EventFilter, Pattern, leaves_accesses_out},
+    payload_query::PayloadQuery,
     scope::Scope,
 };
 use utoipa::IntoParams;
@@ -54,6 +55,11 @@ pub struct FilterParameters {
     /// `metadata.causationId`
     #[param(style = Form, explode, min_length = 1, max_length = 2048)]
     causation_id: Option<Vec<String>>,
+    /// What the payload contains: a JSON object, whose members and array elements must all be there, at any place of
+    /// their arrays and beside whatever else (`jsonb @>`). Protected values match nothing. Without an index for it
+    /// (`trailctl index create payload`) it needs an aggregate, a user, a correlation, or 31 days at most.
+    #[param(value_type = Option<String>, min_length = 2, max_length = 4096, example = r#"{"customer":{"country":"DO"}}"#)]
+    payload: Option<String>,
 }
 
 /// Takes the filters out of the parameters.
@@ -77,7 +83,14 @@ pub fn read(parameters: &mut Parameters) -> Result<EventFilter, Problem> {
         action: parameters.many("action")?,
         correlation_id: parameters.many("correlationId")?,
         causation_id: parameters.many("causationId")?,
+        payload: payload(parameters)?,
+        text: None,
     })
+}
+
+fn payload(parameters: &mut Parameters) -> Result<Option<PayloadQuery>, Problem> {
+    let Some(text) = parameters.one("payload")? else { return Ok(None) };
+    PayloadQuery::parse(&text).map(Some).map_err(|error| Problem::parameter("payload", &error.to_string()))
 }
 
 /// The values of a parameter in which `*` stands for any run of characters.

@@ -37,7 +37,12 @@ const WITHOUT_SCOPE: [(&str, &str); 10] = [
 ];
 
 /// What the role may call, and what it gives.
-const FUNCTIONS: [(&str, &str); 1] = [("floor_month()", "a constant")];
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("floor_month()", "a constant"),
+    ("searchable(json)", "its argument as jsonb, without protected values"),
+    ("without_protected(jsonb)", "its argument without protected values"),
+    ("words(json,text)", "the words of its argument"),
+];
 
 const REACHABLE: &str = "
     select c.relname::text, string_agg(a.attname::text, ' ' order by a.attnum)

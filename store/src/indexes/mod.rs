@@ -3,6 +3,7 @@
 
 mod build;
 mod definitions;
+mod optional;
 mod patient;
 mod progress;
 mod removal;
@@ -14,6 +15,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 pub use definitions::{DEFINITIONS, Definition, Lookup};
+pub use optional::{Optional, OptionalName};
 pub use progress::{Doing, Progress};
 pub(crate) use usable::LastSeen;
 pub use usable::UsableIndexes;
@@ -72,9 +74,58 @@ pub async fn apply(
     set: IndexSet,
     mut progress: impl FnMut(&Progress) + Send,
 ) -> Result<Changed, StoreError> {
-    let client = migrate::owner_session(migrator, "audit-index").await?;
-    schema::require_known_schema(&client).await?;
+    let client = session(migrator).await?;
     change(&client, set, &mut progress).await
+}
+
+/// Builds an index that no set has, or finishes it, in the same way as [`apply`]; answers whether anything was missing.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn create(
+    migrator: &DatabaseUrl,
+    index: &Optional,
+    mut progress: impl FnMut(&Progress) + Send,
+) -> Result<bool, StoreError> {
+    let client = session(migrator).await?;
+    notice_absence(&client).await?;
+    let definition = index.definition();
+    let mut reporter = Reporter::new(definition.name, Doing::Building, &mut progress);
+    build::build(&client, &definition, &mut reporter).await
+}
+
+/// Drops an index that no set has; answers whether there was anything of it.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn remove(
+    migrator: &DatabaseUrl,
+    index: OptionalName,
+    mut progress: impl FnMut(&Progress) + Send,
+) -> Result<bool, StoreError> {
+    let client = session(migrator).await?;
+    let mut removed = false;
+    for definition in optional::found(&Tree::read(&client).await?, index) {
+        let mut reporter = Reporter::new(definition.name, Doing::Dropping, &mut progress);
+        removed |= removal::remove(&client, &definition, &mut reporter).await?;
+    }
+    Ok(removed)
+}
+
+/// The owner's session; names of functions are written in full in definitions, as readers see them.
+async fn session(migrator: &DatabaseUrl) -> Result<Client, StoreError> {
+    let client = migrate::owner_session(migrator, "audit-index").await?;
+    client.batch_execute("set search_path = pg_catalog").await?;
+    schema::require_known_schema(&client).await?;
+    Ok(client)
+}
+
+async fn notice_absence(client: &Client) -> Result<(), StoreError> {
+    match client.batch_execute(NOTICE_ABSENCE).await {
+        // Not every system can tell a server that a client is gone.
+        Err(error) if error.code() != Some(&SqlState::INVALID_PARAMETER_VALUE) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The same on the owner's session, which holds the lock of migrations.
@@ -83,19 +134,15 @@ pub(crate) async fn change(
     set: IndexSet,
     progress: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Changed, StoreError> {
-    match client.batch_execute(NOTICE_ABSENCE).await {
-        // Not every system can tell a server that a client is gone.
-        Err(error) if error.code() != Some(&SqlState::INVALID_PARAMETER_VALUE) => return Err(error.into()),
-        _ => {}
-    }
+    notice_absence(client).await?;
     let mut changed = Changed::default();
-    for definition in DEFINITIONS.iter().filter(|definition| definition.set > set) {
+    for definition in DEFINITIONS.iter().filter(|definition| !definition.is_in(set)) {
         let mut reporter = Reporter::new(definition.name, Doing::Dropping, progress);
         if removal::remove(client, definition, &mut reporter).await? {
             changed.dropped.push(definition.name);
         }
     }
-    for definition in DEFINITIONS.iter().filter(|definition| definition.set <= set) {
+    for definition in DEFINITIONS.iter().filter(|definition| definition.is_in(set)) {
         let mut reporter = Reporter::new(definition.name, Doing::Building, progress);
         if build::build(client, definition, &mut reporter).await? {
             changed.built.push(definition.name);
@@ -104,7 +151,7 @@ pub(crate) async fn change(
     Ok(changed)
 }
 
-/// Every index of both sets, as the database has it now. Any role of ours may ask.
+/// Every index of both sets, and those that no set has, as the database has them now. Any role of ours may ask.
 pub async fn inventory(client: &Client) -> Result<Vec<IndexState>, StoreError> {
     let tree = Tree::read(client).await?;
     let state = |definition: &Definition| {
@@ -120,16 +167,17 @@ pub async fn inventory(client: &Client) -> Result<Vec<IndexState>, StoreError> {
             None if having == 0 => Presence::Absent,
             _ => Presence::Partial,
         };
-        IndexState { definition: *definition, presence, partitions: (having, leaves), bytes }
+        IndexState { definition: definition.clone(), presence, partitions: (having, leaves), bytes }
     };
-    Ok(DEFINITIONS.iter().map(state).collect())
+    let optional = OptionalName::ALL.map(|name| optional::found(&tree, name)).concat();
+    Ok(DEFINITIONS.iter().chain(&optional).map(state).collect())
 }
 
 /// The set that these indexes are; `None` = neither, since something of it is half there or missing.
 pub fn set_of(indexes: &[IndexState]) -> Option<IndexSet> {
     [IndexSet::Essential, IndexSet::Standard].into_iter().find(|set| {
-        indexes.iter().all(|index| {
-            let wanted = if index.definition.set <= *set { Presence::Whole } else { Presence::Absent };
+        indexes.iter().filter(|index| index.definition.set.is_some()).all(|index| {
+            let wanted = if index.definition.is_in(*set) { Presence::Whole } else { Presence::Absent };
             index.presence == wanted
         })
     })
@@ -141,7 +189,7 @@ mod tests {
 
     fn states(presence: impl Fn(&Definition) -> Presence) -> Vec<IndexState> {
         let state = |definition: &Definition| IndexState {
-            definition: *definition,
+            definition: definition.clone(),
             presence: presence(definition),
             partitions: (0, 0),
             bytes: 0,
@@ -151,9 +199,8 @@ mod tests {
 
     #[test]
     fn a_set_is_exactly_its_indexes() {
-        let essential = |definition: &Definition| match definition.set {
-            IndexSet::Essential => Presence::Whole,
-            IndexSet::Standard => Presence::Absent,
+        let essential = |definition: &Definition| {
+            if definition.is_in(IndexSet::Essential) { Presence::Whole } else { Presence::Absent }
         };
         assert_eq!(set_of(&states(|_| Presence::Whole)), Some(IndexSet::Standard));
         assert_eq!(set_of(&states(essential)), Some(IndexSet::Essential));

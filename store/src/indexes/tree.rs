@@ -81,6 +81,11 @@ impl Tree {
         self.0.iter().filter(|table| table.is_leaf)
     }
 
+    /// What the indexes of all tables are.
+    pub(super) fn definitions(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|table| &table.indexes).map(|index| index.using.as_str())
+    }
+
     /// All but the root.
     pub(super) fn partitions(&self) -> impl Iterator<Item = &Table> {
         self.0.iter().skip(1)

@@ -3,6 +3,7 @@
 use shared::filter::{ACCESS_TYPE, EventFilter, Pattern};
 use shared::scope::Scope;
 
+use super::search;
 use super::statement::Statement;
 use crate::sql_types::Micros;
 
@@ -46,6 +47,12 @@ pub(super) fn conditions(statement: &mut Statement, scope: &Scope, filter: &Even
             all.add(format!("e.{column} <> ''"));
         }
         one_of(statement, &mut all, column, values);
+    }
+    if let Some(query) = &filter.payload {
+        search::contains(statement, &mut all, query);
+    }
+    if let Some(query) = &filter.text {
+        search::mentions(statement, &mut all, query);
     }
     all
 }

@@ -16,6 +16,7 @@ mod pool_use;
 mod projected;
 mod recorded;
 mod replica;
+mod search;
 pub(crate) mod session;
 mod slices;
 mod statement;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use shared::filter::{EventFilter, PageKey, Sort};
 use shared::position::Position;
 use shared::scope::Scope;
+use shared::text_query::TextFields;
 use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -116,6 +118,11 @@ impl Reader {
         self.indexes.get()
     }
 
+    /// The fields whose words are indexed, as [`Reader::check`] found them last; `None` = there is no such index.
+    pub fn text_fields(&self) -> Option<TextFields> {
+        self.indexes.fields()
+    }
+
     /// One page of the events that match (semantics.md 7).
     pub async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
         if request.sort == Sort::Recorded {
@@ -129,8 +136,27 @@ impl Reader {
     }
 
     async fn time_page(&self, request: &PageRequest, budget: Budget) -> Result<Page, StoreError> {
+        let indexes = self.indexes();
+        if !search::has_index(&request.filter, indexes) {
+            return self.time_page_by(request, budget, indexes).await;
+        }
+        let quick = Budget { time: budget.time.min(search::LONGEST_LOOKUP), ..budget };
+        match self.time_page_by(request, quick, indexes).await {
+            Err(StoreError::Timeout) => {
+                self.time_page_by(request, budget, search::without_index(indexes)).await
+            }
+            found => found,
+        }
+    }
+
+    async fn time_page_by(
+        &self,
+        request: &PageRequest,
+        budget: Budget,
+        indexes: UsableIndexes,
+    ) -> Result<Page, StoreError> {
         let limit = request.limit.saturating_add(1);
-        let (statement, sorting) = page::time_page(request, limit, self.indexes());
+        let (statement, sorting) = page::time_page(request, limit, indexes);
         let (rows, more) =
             session::read_within(&self.pool, &request.scope, &statement, sorting, budget).await?;
         let events = events(rows)?;
@@ -195,7 +221,7 @@ impl Reader {
         scope: &Scope,
         cap: Option<u32>,
     ) -> Result<u64, StoreError> {
-        let statement = page::count(filter, scope, cap);
+        let statement = page::count(filter, scope, cap, self.indexes());
         let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
         let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
         Ok(count.unsigned_abs())

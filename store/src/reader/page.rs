@@ -5,6 +5,7 @@ use shared::position::Position;
 use shared::scope::Scope;
 
 use super::conditions::{Conditions, conditions};
+use super::search;
 use super::session::Sorting;
 use super::statement::{Statement, limit_step};
 use super::types::PageRequest;
@@ -40,7 +41,10 @@ pub(super) fn skipping_page(
     if is_selective(filter, indexes) {
         // OFFSET 0 keeps LIMIT and ORDER BY out of the plan of the look-up: an index on the order would be walked to
         // its end for a handful of rows. The sort above is of those few, and keeps only `limit` of them.
-        let inner = page_conditions(&mut statement, scope, filter, *order, *after).to_sql();
+        let (filter, looked_up) = search::by_index(filter, indexes);
+        let mut inner = page_conditions(&mut statement, scope, &filter, *order, *after);
+        looked_up.add(&mut statement, &mut inner);
+        let inner = inner.to_sql();
         let sql = format!(
             "select {COLUMNS} from (select * from audit.events_visible e where {inner} offset 0) e {order_by} limit {limit}{skip}"
         );
@@ -93,6 +97,7 @@ pub(super) fn is_selective(filter: &EventFilter, indexes: UsableIndexes) -> bool
     aggregate
         || (!filter.correlation_id.is_empty() && indexes.has(Lookup::Correlation))
         || (!filter.causation_id.is_empty() && indexes.has(Lookup::Causation))
+        || search::has_index(filter, indexes)
 }
 
 /// The filter once per value of its first repeated indexed field: each is an equality, so each has an index's order.
@@ -133,9 +138,17 @@ fn is_ordered_by_index(filter: &EventFilter, indexes: UsableIndexes) -> bool {
 }
 
 /// How many events match, at most `cap` of them.
-pub(super) fn count(filter: &EventFilter, scope: &Scope, cap: Option<u32>) -> Statement {
+pub(super) fn count(
+    filter: &EventFilter,
+    scope: &Scope,
+    cap: Option<u32>,
+    indexes: UsableIndexes,
+) -> Statement {
     let mut statement = Statement::default();
-    let all = conditions(&mut statement, scope, filter).to_sql();
+    let (filter, looked_up) = search::by_index(filter, indexes);
+    let mut all = conditions(&mut statement, scope, &filter);
+    looked_up.add(&mut statement, &mut all);
+    let all = all.to_sql();
     let limit = cap.map(|cap| format!(" limit {cap}")).unwrap_or_default();
     statement.push(&format!(
         "select count(*) from (select from audit.events_visible e where {all}{limit}) counted"

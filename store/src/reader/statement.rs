@@ -3,7 +3,7 @@
 use postgres_types::ToSql;
 use uuid::Uuid;
 
-use crate::sql_types::Micros;
+use crate::sql_types::{Jsonb, Micros};
 
 /// A value of a parameter, which can also be written out for `explain execute`.
 pub(super) trait Bound: ToSql + Send + Sync {
@@ -30,6 +30,12 @@ bound_as_displayed!(String, &'static str, i32, i64, Uuid);
 impl Bound for Micros {
     fn text(&self) -> Option<String> {
         Some(self.0.to_string())
+    }
+}
+
+impl Bound for Jsonb {
+    fn text(&self) -> Option<String> {
+        Some(self.0.clone())
     }
 }
 

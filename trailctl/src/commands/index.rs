@@ -1,9 +1,10 @@
-//! `trailctl index`: which indexes the events have, and the way from one set to the other.
+//! `trailctl index`: which indexes the events have, the way from one set to the other, and the indexes that no set has.
 
 use indicatif::ProgressBar;
 use serde_json::json;
 use shared::index_set::IndexSet;
-use store::indexes::{Doing, IndexState, Presence, Progress};
+use shared::text_query::TextFields;
+use store::indexes::{Doing, IndexState, Optional, OptionalName, Presence, Progress};
 
 use super::migrate::{other_indexes, url};
 use crate::{
@@ -19,23 +20,81 @@ use crate::{
 Examples:
   trailctl index                   what there is, and how large
   trailctl index --set essential   more events a second, fewer filters without a range
-  trailctl index --set standard    build what is missing, beside the ingestor")]
+  trailctl index --set standard    build what is missing, beside the ingestor
+  trailctl index create payload    look payloads up by what they contain")]
 pub struct Arguments {
     /// Give the database exactly this set
     #[arg(long, value_enum, value_name = "SET")]
     set: Option<Set>,
     #[command(subcommand)]
-    show: Option<Show>,
+    command: Option<Command>,
 }
 
-/// What else than a change.
+/// What else than a change of the set.
 #[derive(Debug, clap::Subcommand)]
-enum Show {
+enum Command {
     /// Show the indexes, as without an argument
+    #[command(
+        visible_alias = "list",
+        after_help = "\
+Examples:
+  trailctl index show --output json"
+    )]
+    Show,
+    /// Build an index that no set has, beside whoever writes and reads
+    ///
+    /// Each costs 20 to 40 us and up to 2 kB of WAL an event at ingest, as long as it is there: docs/operating.md.
+    /// New months get it too. Cut off at any moment, it goes on when run again.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  trailctl index create payload
+  trailctl index create fulltext --field /description --field /customer/name
+  trailctl index create fulltext --field '*'    every text and number of the payload"
+    )]
+    Create {
+        /// For the filter `payload`, or for free text, `q`
+        #[arg(value_enum)]
+        index: Name,
+        /// Of fulltext: a field of the payload (JSON Pointer), or * for all of it; repeatable
+        #[arg(long = "field", value_name = "POINTER", required_if_eq("index", "fulltext"))]
+        fields: Vec<String>,
+    },
+    /// Drop an index that no set has
     #[command(after_help = "\
 Examples:
-  trailctl index show --output json")]
-    Show,
+  trailctl index drop fulltext")]
+    Drop {
+        /// Which one
+        #[arg(value_enum)]
+        index: Name,
+    },
+}
+
+/// An index that no set has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Name {
+    /// What payloads contain
+    Payload,
+    /// The words of chosen fields of payloads
+    Fulltext,
+}
+
+impl Name {
+    fn optional(self, fields: &[String]) -> anyhow::Result<Optional> {
+        let fields = fields.iter().map(String::as_str);
+        match self {
+            Self::Payload if fields.len() > 0 => {
+                Err(outcome::usage("--field is of fulltext: leave it out, the whole payload is indexed"))
+            }
+            Self::Payload => Ok(Optional::Payload),
+            Self::Fulltext => {
+                let fields = TextFields::new(fields);
+                Ok(Optional::Text(fields.map_err(|error| outcome::usage(format!("--field: {error}")))?))
+            }
+        }
+    }
 }
 
 /// A set of indexes.
@@ -58,11 +117,66 @@ impl From<Set> for IndexSet {
 
 /// Runs the command.
 pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Outcome> {
-    match (arguments.set, &arguments.show) {
-        (Some(_), Some(Show::Show)) => Err(outcome::usage("--set changes and show shows: leave one out")),
+    match (arguments.set, &arguments.command) {
+        (Some(_), Some(_)) => Err(outcome::usage(
+            "--set changes the set, a word behind index does something else: leave one out",
+        )),
         (Some(set), None) => change(set.into(), session).await,
-        (None, _) => show(session).await,
+        (None, None | Some(Command::Show)) => show(session).await,
+        (None, Some(Command::Create { index, fields })) => create(&index.optional(fields)?, session).await,
+        (None, Some(Command::Drop { index })) => remove(*index, session).await,
     }
+}
+
+async fn create(index: &Optional, session: &Session) -> anyhow::Result<Outcome> {
+    let bar = bar(session);
+    let mut last: Option<Progress> = None;
+    let built = store::indexes::create(&migrator(session)?, index, |now: &Progress| {
+        tell(session, &bar, last.as_ref(), now);
+        last = Some(now.clone());
+    })
+    .await?;
+    bar.finish_and_clear();
+    print_single(&json!({"built": built}).to_string(), session.output(), session.terminal)?;
+    if !built {
+        session.say("it was there already, whole");
+    }
+    Ok(Outcome::Done)
+}
+
+async fn remove(index: Name, session: &Session) -> anyhow::Result<Outcome> {
+    let index = match index {
+        Name::Payload => OptionalName::Payload,
+        Name::Fulltext => OptionalName::Fulltext,
+    };
+    let bar = bar(session);
+    let mut last: Option<Progress> = None;
+    let dropped = store::indexes::remove(&migrator(session)?, index, |now: &Progress| {
+        tell(session, &bar, last.as_ref(), now);
+        last = Some(now.clone());
+    })
+    .await?;
+    bar.finish_and_clear();
+    print_single(&json!({"dropped": dropped}).to_string(), session.output(), session.terminal)?;
+    if !dropped {
+        session.say("there was none");
+    }
+    Ok(Outcome::Done)
+}
+
+fn migrator(session: &Session) -> anyhow::Result<store::DatabaseUrl> {
+    let config = session.config()?;
+    let migrator = config.database.migrator_url().map_err(|error| outcome::usage(error.to_string()))?;
+    Ok(url(migrator))
+}
+
+fn bar(session: &Session) -> ProgressBar {
+    progress::bar(
+        session.terminal,
+        session.quiet(),
+        Some(0),
+        "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} of rows, {eta} left  {msg}",
+    )
 }
 
 async fn show(session: &Session) -> anyhow::Result<Outcome> {
@@ -98,25 +212,20 @@ fn document(index: &IndexState) -> serde_json::Value {
     };
     json!({
         "index": index.definition.name,
-        "set": index.definition.set.as_str(),
+        "set": index.definition.set.map_or("on request", IndexSet::as_str),
         "state": state,
         "partitions": format!("{having}/{all}"),
         "bytes": index.bytes,
         "serves": index.definition.serves,
+        "definition": index.definition.using,
     })
 }
 
 async fn change(set: IndexSet, session: &Session) -> anyhow::Result<Outcome> {
     let config = session.config()?;
-    let migrator = config.database.migrator_url().map_err(|error| outcome::usage(error.to_string()))?;
-    let bar = progress::bar(
-        session.terminal,
-        session.quiet(),
-        Some(0),
-        "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} of rows, {eta} left  {msg}",
-    );
+    let bar = bar(session);
     let mut last: Option<Progress> = None;
-    let changed = store::indexes::apply(&url(migrator), set, |now: &Progress| {
+    let changed = store::indexes::apply(&migrator(session)?, set, |now: &Progress| {
         tell(session, &bar, last.as_ref(), now);
         last = Some(now.clone());
     })

@@ -302,7 +302,7 @@ mod tests {
     fn other_indexes_than_configured_are_said() {
         let states = |presence: fn(&Definition) -> Presence| -> Vec<IndexState> {
             let state = |definition: &Definition| IndexState {
-                definition: *definition,
+                definition: definition.clone(),
                 presence: presence(definition),
                 partitions: (0, 0),
                 bytes: 0,

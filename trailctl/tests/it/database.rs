@@ -101,9 +101,9 @@ async fn a_new_database_gets_the_configured_indexes_and_one_with_events_keeps_it
     for arguments in [&["index"][..], &["index", "show"][..]] {
         let shown = essential.run(arguments).ends_with(0);
         let states = states(&shown);
-        assert_eq!(states.len(), 8);
+        assert_eq!(states.len(), 10);
         assert_eq!(states.iter().filter(|(_, state)| state == "whole").count(), 3);
-        assert_eq!(states.iter().filter(|(_, state)| state == "absent").count(), 5);
+        assert_eq!(states.iter().filter(|(_, state)| state == "absent").count(), 7);
         assert!(shown.stderr.starts_with("essential, "), "{}", shown.stderr);
     }
 
@@ -121,7 +121,12 @@ async fn a_new_database_gets_the_configured_indexes_and_one_with_events_keeps_it
     for name in ["organization", "user", "type", "correlation", "causation"] {
         assert!(ran.stderr.contains(&format!("building events_{name}")), "{}", ran.stderr);
     }
-    assert!(states(&standard.run(&["index"]).ends_with(0)).iter().all(|(_, state)| state == "whole"));
+    let all = states(&standard.run(&["index"]).ends_with(0));
+    assert!(
+        all.iter()
+            .all(|(name, state)| (state == "whole")
+                != ["events_payload", "events_fulltext"].contains(&&**name))
+    );
     let again = standard.run(&["index", "--set", "standard"]).ends_with(0);
     assert_eq!((&single(&again)["built"], &single(&again)["dropped"]), (&json!([]), &json!([])));
     assert_eq!(single(&standard.run(&["migrate"]).ends_with(0))["indexes"], "standard");
@@ -131,6 +136,49 @@ async fn a_new_database_gets_the_configured_indexes_and_one_with_events_keeps_it
     assert!(ran.stderr.contains("database.indexes = \"essential\""), "{}", ran.stderr);
     standard.run(&["index", "--set", "essential", "show"]).ends_with(2);
     standard.run(&["index", "--set", "all"]).ends_with(2);
+}
+
+#[tokio::test]
+async fn indexes_over_payloads_come_and_go_on_request() {
+    let database = TestDatabase::create().await;
+    store_an_event(&database).await;
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database));
+    let state = |name: &str| {
+        let shown = trailctl.run(&["index", "list"]).ends_with(0);
+        let found = shown.json_lines().into_iter().find(|line| line["index"] == name);
+        found.expect("every index is shown")
+    };
+    let built = trailctl.run(&["index", "create", "payload"]).ends_with(0);
+    assert_eq!(single(&built)["built"], true);
+    assert!(built.stderr.contains("building events_payload"), "{}", built.stderr);
+    let again = trailctl.run(&["index", "create", "payload"]).ends_with(0);
+    assert_eq!(single(&again)["built"], false);
+    trailctl.run(&["index", "create", "fulltext", "--field", "/note", "--field", "/a~1b"]).ends_with(0);
+    let (payload, words) = (state("events_payload"), state("events_fulltext"));
+    assert_eq!((&payload["state"], &payload["set"]), (&json!("whole"), &json!("on request")));
+    assert_eq!(words["state"], "whole");
+    assert!(words["definition"].as_str().expect("a text").contains("'/note /a~1b'"), "{words}");
+    // The sets are what they were.
+    let shown = trailctl.run(&["index"]).ends_with(0);
+    assert!(shown.stderr.starts_with("standard, "), "{}", shown.stderr);
+    // Other fields are another index: the old one goes first.
+    trailctl.run(&["index", "create", "fulltext", "--field", "*"]).ends_with(3);
+    for name in ["payload", "fulltext"] {
+        assert_eq!(single(&trailctl.run(&["index", "drop", name]).ends_with(0))["dropped"], true);
+        assert_eq!(single(&trailctl.run(&["index", "drop", name]).ends_with(0))["dropped"], false);
+    }
+    assert_eq!(
+        (&state("events_payload")["state"], &state("events_fulltext")["state"]),
+        (&json!("absent"), &json!("absent"))
+    );
+    for usage in [
+        &["index", "create", "payload", "--field", "/a"][..],
+        &["index", "create", "fulltext"][..],
+        &["index", "create", "fulltext", "--field", "no pointer"][..],
+        &["index", "--set", "standard", "drop", "payload"][..],
+    ] {
+        trailctl.run(usage).ends_with(2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
