@@ -2,7 +2,9 @@
 
 use shared::{
     filter::{EventFilter, Pattern},
+    payload_query::PayloadQuery,
     scope::Scope,
+    text_query::{TextFields, TextQuery},
     timestamp::Timestamp,
 };
 use store::indexes::{Lookup, UsableIndexes};
@@ -42,6 +44,9 @@ pub fn check(filter: &EventFilter, scope: &Scope, indexes: UsableIndexes) -> Res
     if let Some((name, _)) = without_index.into_iter().find(|(_, given)| *given) {
         return Err(too_broad(name, "has no index of its own", &remedy(indexes)));
     }
+    if filter.payload.is_some() {
+        return Err(payload_too_broad(indexes));
+    }
     match absent(filter, scope, indexes) {
         Some(name) => Err(too_broad(
             name,
@@ -50,6 +55,15 @@ pub fn check(filter: &EventFilter, scope: &Scope, indexes: UsableIndexes) -> Res
         )),
         None => Ok(()),
     }
+}
+
+/// The question for words, `q`, to the index that this database has for it; refused where it has none.
+pub fn text(words: String, fields: Option<TextFields>) -> Result<TextQuery, Problem> {
+    let Some(fields) = fields else {
+        let remedy = "an operator can build one over the fields that he chooses: `trailctl index create fulltext --field /description`";
+        return Err(too_broad("q", "has no index in this database", remedy));
+    };
+    TextQuery::new(words, fields).map_err(|error| Problem::parameter("q", &error.to_string()))
 }
 
 /// Refuses a question that is answered along one index alone, where this database does not have it.
@@ -62,6 +76,15 @@ pub fn needs(lookup: Lookup, what: &str, indexes: UsableIndexes) -> Result<(), P
         "has no index in this database",
         "an operator can build it: `trailctl index --set standard`",
     ))
+}
+
+fn payload_too_broad(indexes: UsableIndexes) -> Problem {
+    let remedy = remedy(indexes);
+    if indexes.has(Lookup::Payload) {
+        return too_broad("payload", "names no value, so no index leads to it", &remedy);
+    }
+    let remedy = format!("{remedy}; an operator can build an index: `trailctl index create payload`");
+    too_broad("payload", "has no index in this database", &remedy)
 }
 
 fn too_broad(name: &str, why: &str, remedy: &str) -> Problem {
@@ -102,6 +125,8 @@ fn is_narrow(filter: &EventFilter, indexes: UsableIndexes) -> bool {
         || (!filter.user_id.is_empty() && indexes.has(Lookup::User))
         || (!filter.correlation_id.is_empty() && indexes.has(Lookup::Correlation))
         || (!filter.causation_id.is_empty() && indexes.has(Lookup::Causation))
+        || (filter.payload.as_ref().is_some_and(PayloadQuery::has_scalar) && indexes.has(Lookup::Payload))
+        || filter.text.is_some()
 }
 
 /// The first filter whose index this database does not have.
@@ -154,6 +179,8 @@ mod tests {
             "recordedTo=2025-01-01T00:00:00Z",
             "eventType=*x",
             "aggregateType=a*b",
+            "payload={}",
+            "payload={\"a\":1}",
         ] {
             assert!(refused(query), "{query}");
             assert!(refused(&format!("{query}&{}", days("02-02"))), "{query} over 32 days");
@@ -164,6 +191,27 @@ mod tests {
         }
         assert!(refused("source=a&aggregateId=1"));
         assert!(refused("source=a&organizationId=o"));
+    }
+
+    #[test]
+    fn payloads_need_a_bound_or_their_index_and_a_value() {
+        let with = ALL.with(Lookup::Payload);
+        for (query, indexes, remedy) in [
+            ("payload={\"a\":1}", ALL, Some("`trailctl index create payload`")),
+            ("payload={\"a\":1}", with, None),
+            ("payload={\"a\":{}}", with, Some("names no value")),
+            ("payload={\"a\":{}}&userId=u", ALL, None),
+        ] {
+            match (check(query, &Scope::All, indexes), remedy) {
+                (Ok(()), None) => {}
+                (Err(problem), Some(remedy)) => {
+                    assert!(problem.detail().starts_with("payload "), "{}", problem.detail());
+                    assert!(problem.detail().contains(remedy), "{}", problem.detail());
+                    assert!(problem.detail().contains("add aggregateType and aggregateId"));
+                }
+                (other, _) => panic!("{query}: {other:?}"),
+            }
+        }
     }
 
     #[test]

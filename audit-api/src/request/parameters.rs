@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
-use shared::timestamp::Timestamp;
+use shared::{payload_query::PayloadQuery, timestamp::Timestamp};
 
 use crate::respond::Problem;
 
@@ -39,7 +39,11 @@ impl Parameters {
                     "is not UTF-8, or holds U+0000: percent-encode the value's UTF-8 bytes",
                 )
             })?;
-            let longest = if name == "cursor" { LONGEST_CURSOR } else { LONGEST_VALUE };
+            let longest = match name.as_str() {
+                "cursor" => LONGEST_CURSOR,
+                "payload" => PayloadQuery::MAX_BYTES,
+                _ => LONGEST_VALUE,
+            };
             if value.len() > longest {
                 return Err(Problem::parameter(&name, &format!("is longer than {longest} bytes")));
             }

@@ -29,6 +29,7 @@ mod redrive;
 mod redrive_cures;
 mod replica;
 mod resume;
+mod search;
 mod second_wall;
 mod server;
 mod sse;

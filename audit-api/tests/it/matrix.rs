@@ -13,8 +13,10 @@ use futures::StreamExt as _;
 use reqwest::{Method, header::ACCEPT};
 use serde_json::Value;
 use service::config::{ApiSettings, ExportSettings};
+use shared::text_query::TextFields;
+use store::indexes::{Optional, create};
 use tempfile::TempDir;
-use test_support::{TestTopic, Token};
+use test_support::{Role, TestDatabase, TestTopic, Token};
 
 use crate::{
     look_alikes::{LookAlikes, Organization, SHARED},
@@ -52,7 +54,12 @@ impl Stage {
             ..ExportSettings::default()
         };
         let writing = Some(writing(topic.name()));
-        let server = Server::with(Options { api, exports, writing, ..Options::default() }).await;
+        let database = TestDatabase::create().await;
+        for index in [Optional::Payload, Optional::Text(TextFields::new(["/subject"]).expect("fields"))] {
+            create(&database.database_url(Role::Migrator), &index, |_| {}).await.expect("built");
+        }
+        let options = Options { api, exports, writing, ..Options::default() };
+        let server = Server::on(database, options).await;
         let both = LookAlikes::stored(&server, letters.name()).await;
         let server = Arc::new(server);
         let storing = Storing::from(&server, topic);

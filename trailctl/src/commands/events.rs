@@ -23,6 +23,7 @@ pub(super) const LARGEST_PAGE: u64 = 1000;
 Examples:
   trailctl events --user-id 4711 --from 2026-01-01T00:00:00Z
   trailctl events --event-type 'LOAN_*' --order asc --limit 500 --output json
+  trailctl events --user-id 4711 --payload '{\"customer\":{\"country\":\"DO\"}}'
   trailctl events --all --aggregate-type Order > orders.ndjson
   trailctl events --all --output csv > events.csv")]
 pub struct Arguments {
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// Also say how many match, on standard error
     #[arg(long, value_parser = ["exact", "capped"])]
     count: Option<String>,
+    /// Words of the payload, "a phrase", or, -not; needs `trailctl index create fulltext`
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    q: Option<String>,
     /// With --output csv: exact texts, for programs; else what a spreadsheet would run gets an apostrophe in front
     #[arg(long)]
     raw: bool,
@@ -87,6 +91,7 @@ pub(super) fn row(event: &Value) -> Vec<String> {
 pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Outcome> {
     let api = ApiClient::new(&arguments.api, session)?;
     let mut query = arguments.filters.query();
+    query.extend(arguments.q.iter().map(|words| ("q", words.clone())));
     query.push(("order", arguments.order.clone()));
     query.push(("sort", arguments.sort.clone()));
     if session.output() == Some(OutputFormat::Csv) {

@@ -45,6 +45,9 @@ pub struct Filters {
     /// Causation
     #[arg(long, alias = "causation", value_name = "ID")]
     pub causation_id: Vec<String>,
+    /// What the payload contains: a JSON object whose members and elements must all be there
+    #[arg(long, value_name = "JSON")]
+    pub payload: Option<String>,
 }
 
 /// Reads a time argument.
@@ -76,7 +79,7 @@ impl Filters {
         let lists = lists
             .into_iter()
             .flat_map(|(name, values)| values.iter().map(move |value| (name, value.clone())));
-        times.chain(lists).collect()
+        times.chain(lists).chain(self.payload.iter().map(|json| ("payload", json.clone()))).collect()
     }
 
     /// The arguments that make these filters again, for a command that resumes.
@@ -117,6 +120,7 @@ mod tests {
             from: Some(time("2026-01-01T00:00:00+01:00").expect("a time")),
             event_type: vec!["a.*".to_owned(), "b".to_owned()],
             user_id: vec!["o'neil".to_owned()],
+            payload: Some("{\"a\":1}".to_owned()),
             ..Filters::default()
         };
         assert_eq!(
@@ -126,6 +130,7 @@ mod tests {
                 ("eventType", "a.*".to_owned()),
                 ("eventType", "b".to_owned()),
                 ("userId", "o'neil".to_owned()),
+                ("payload", "{\"a\":1}".to_owned()),
             ]
         );
         assert_eq!(

@@ -56,6 +56,11 @@ struct ListParameters {
     /// `page.nextCursor` of the page before; only with the same filters, sort and order.
     #[param(min_length = 1, max_length = 256)]
     cursor: Option<String>,
+    /// Words of the payload: all must be there, in the fields whose words are indexed; `"a phrase"`, `or`, `-not`. Words
+    /// are taken as they stand, in lower case. Only where an operator has built the index for it
+    /// (`trailctl index create fulltext`): 422 without. Protected values hold no words.
+    #[param(min_length = 1, max_length = 2048, example = "\"late fee\" -waived")]
+    q: Option<String>,
     /// CSV only: exact texts. Without it, what a spreadsheet would take for a formula gets an apostrophe in front.
     raw: Option<bool>,
 }
@@ -152,7 +157,10 @@ pub(crate) async fn list(Serving(api): Serving, asked: Asked) -> Result<Response
     let Asked { caller, headers, uri, mut parameters } = asked;
     let scope = caller.events()?;
     let media = negotiate(&headers, &[Media::Json, Media::Ndjson, Media::Csv])?;
-    let filter = filter::read(&mut parameters)?;
+    let mut filter = filter::read(&mut parameters)?;
+    if let Some(words) = parameters.one("q")? {
+        filter.text = Some(guard::text(words, api.reader.text_fields())?);
+    }
     let listing = Listing::read(&mut parameters, &filter, media)?;
     parameters.finish()?;
     filter::within(&scope, &filter.organization_id)?;

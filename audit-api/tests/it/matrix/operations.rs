@@ -118,6 +118,7 @@ const PARAMETERS: &[(&str, Says)] = &[
     ("resource_type", Says::Name("Kind-{}")),
     ("entityType", Says::Name("Kind-{}")),
     ("payload", Says::Name(r#"{"subject":"{}"}"#)),
+    ("q", Says::Name("{}")),
     ("cursor", Says::Cursor),
     ("after", Says::Position),
     ("Last-Event-ID", Says::Position),
