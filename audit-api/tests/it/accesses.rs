@@ -20,20 +20,20 @@ use crate::{
 };
 
 /// Accesses go to this topic.
-pub(crate) fn accesses(topic: &str) -> AuditConfig {
-    AuditConfig {
+pub(crate) fn accesses(topic: &str) -> Box<AuditConfig> {
+    Box::new(AuditConfig {
         kafka: kafka_settings(),
         registry: registry_settings(),
         accesses: AccessSettings { record: true, topic: topic.to_owned() },
         ..AuditConfig::default()
-    }
+    })
 }
 
 /// An API that records accesses to a topic of one partition, so that their order is that of the answers.
 pub(crate) async fn recording(options: Options) -> (Server, TestTopic) {
     let topic = TestTopic::create(1).await;
-    let server = Server::with(Options { accesses: Some(accesses(topic.name())), ..options }).await;
-    (server, topic)
+    let options = Options { accesses: Some(accesses(topic.name())), ..options };
+    (Box::pin(Server::with(options)).await, topic)
 }
 
 /// The records, as the canonical schema reads them.

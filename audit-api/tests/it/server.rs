@@ -39,7 +39,7 @@ pub(crate) struct Options {
     /// How events are taken; `None` = this API only reads.
     pub(crate) writing: Option<AuditConfig>,
     /// Where accesses are recorded; `None` = they are not, which most tests are not about.
-    pub(crate) accesses: Option<AuditConfig>,
+    pub(crate) accesses: Option<Box<AuditConfig>>,
 }
 
 impl Default for Options {
@@ -79,7 +79,8 @@ impl Server {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        Self::on(TestDatabase::create().await, options).await
+        // What a server is made of is large; its tests need not be.
+        Box::pin(Self::on(TestDatabase::create().await, options)).await
     }
 
     pub(crate) async fn on(database: TestDatabase, options: Options) -> Self {
