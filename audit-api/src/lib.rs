@@ -9,6 +9,7 @@ pub mod auth;
 pub mod endpoints;
 pub mod exports;
 pub mod head;
+pub mod https;
 pub mod limits;
 pub mod measure;
 pub mod observe;
@@ -54,6 +55,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let (database, tokens) = (context.health.condition("database"), context.health.condition("tokens"));
     let clock = Arc::new(SystemClock);
     let authenticator = Authenticator::new(&context.config.auth, clock.clone())?;
+    let identity = https::identity(&settings)?;
     let url = DatabaseUrl::from(context.config.database.api_url()?);
     let recorder = recording(&context, clock.clone())?;
     let writing = Writing::new(&context.config, &url, clock.clone())?;
@@ -104,7 +106,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         tokio::spawn(watch.keep(Arc::clone(&api), Arc::clone(replica)));
     }
     let router = router::router(api, replica, context.health.clone(), context.metrics.clone());
-    let served = http::serve(listener, router, limits, context.shutdown).await;
+    let served = https::serve(listener, router, limits, identity, context.shutdown).await;
     if let Some(recorder) = recorder {
         recorder.close(LAST_RECORDS).await;
     }
@@ -163,11 +165,11 @@ async fn watch_database(reader: Reader, replica: Option<Arc<Replica>>, condition
 /// Fetches the public keys, soon again until they are known, then from time to time.
 async fn keep_keys(jwks: Arc<Jwks>, every: Duration, condition: Condition) {
     loop {
-        let known = jwks.refresh().await;
-        if known {
-            condition.met();
-        } else {
-            condition.unmet("the public keys were never fetched");
+        let fetched = jwks.refresh().await;
+        let known = fetched.is_ok();
+        match fetched {
+            Ok(()) => condition.met(),
+            Err(reason) => condition.unmet(format!("the public keys were never fetched: {reason}")),
         }
         tokio::time::sleep(if known { every } else { PROBE.min(every) }).await;
     }

@@ -5,11 +5,13 @@
 pub mod client;
 pub mod dead_letter;
 pub mod events;
+pub mod faults;
 pub mod producer;
 pub mod registry;
 pub mod topics;
 
 pub use client::kafka_client_config;
 pub use events::{CanonicalSchema, EventRecord, EventRules};
+pub use faults::BrokerFaults;
 pub use producer::{Delivered, Delivery, Outgoing, ProduceError, Producer, ProducerLimits};
 pub use rdkafka::types::RDKafkaErrorCode as ErrorCode;

@@ -20,6 +20,8 @@ use rdkafka::{
 use service::config::{ConfigError, KafkaSettings};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::BrokerFaults;
+
 pub use delivery::Delivery;
 use delivery::{Acknowledging, Permits, Waiting};
 pub use error::ProduceError;
@@ -68,6 +70,7 @@ type Client = Arc<ThreadedProducer<Acknowledging>>;
 struct Inner {
     client: RwLock<Client>,
     config: ClientConfig,
+    faults: BrokerFaults,
     limits: ProducerLimits,
     records: Arc<Semaphore>,
     units: Arc<Semaphore>,
@@ -87,10 +90,12 @@ impl Producer {
         limits: ProducerLimits,
     ) -> Result<Self, ProduceError> {
         let config = producer_config(settings, client_id, &limits)?;
-        let client = client_of(&config).map_err(ProduceError::Client)?;
+        let faults = BrokerFaults::new(&config);
+        let client = client_of(&config, &faults).map_err(ProduceError::Client)?;
         let shared = Inner {
             client: RwLock::new(client),
             config,
+            faults,
             limits,
             records: Arc::new(Semaphore::new(limits.in_flight_records)),
             units: Arc::new(Semaphore::new(units_of(&limits))),
@@ -227,15 +232,15 @@ impl Producer {
         let mut client = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);
         let Some((code, reason)) = client.client().fatal_error() else { return };
         tracing::error!(%code, reason, "the Kafka producer met a fatal error and is made anew");
-        match client_of(&self.shared.config) {
+        match client_of(&self.shared.config, &self.shared.faults) {
             Ok(new) => *client = new,
             Err(error) => tracing::error!(%error, "the Kafka producer cannot be made anew"),
         }
     }
 }
 
-fn client_of(config: &ClientConfig) -> Result<Client, KafkaError> {
-    config.create_with_context(Acknowledging).map(Arc::new)
+fn client_of(config: &ClientConfig, faults: &BrokerFaults) -> Result<Client, KafkaError> {
+    config.create_with_context(Acknowledging(faults.clone())).map(Arc::new)
 }
 
 fn producer_config(

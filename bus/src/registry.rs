@@ -5,7 +5,7 @@ mod lookup;
 
 use std::time::Duration;
 
-use credentials::Secret;
+use credentials::{ClientTls, Secret, refusal};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use schema_registry_converter::{
     async_impl::schema_registry::{SrSettings, post_schema},
@@ -15,6 +15,9 @@ use schema_registry_converter::{
 use secrecy::ExposeSecret;
 use serde_json::json;
 use service::config::{ConfigError, RegistrySettings};
+
+/// The setting that says whom we trust.
+const AUTHORITIES: &str = "registry.ca_file";
 
 /// A schema with what it refers to, ready to be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +110,7 @@ pub struct Reference {
 pub struct Registry {
     base: String,
     client: Client,
+    tls: rustls::ClientConfig,
     username: Option<String>,
     password: Option<Secret>,
     timeout: Duration,
@@ -115,7 +119,10 @@ pub struct Registry {
 impl Registry {
     /// Makes the client; does not connect yet.
     pub fn new(settings: &RegistrySettings) -> Result<Self, RegistryError> {
+        let tls = ClientTls::new("registry").trusting(settings.ca_file.as_deref()).config();
+        let tls = tls.map_err(|error| ConfigError::key("registry.ca_file", error.to_string()))?;
         let client = Client::builder()
+            .tls_backend_preconfigured(tls.clone())
             .connect_timeout(settings.timeout.min(Duration::from_secs(5)))
             .timeout(settings.timeout)
             .build()
@@ -123,6 +130,7 @@ impl Registry {
         Ok(Self {
             base: settings.url()?.to_owned(),
             client,
+            tls,
             username: settings.username.clone(),
             password: settings.password.clone(),
             timeout: settings.timeout,
@@ -185,7 +193,8 @@ impl Registry {
             let password = self.password.as_ref().map(Secret::latest);
             builder.set_basic_authorization(user, password.as_ref().map(ExposeSecret::expose_secret));
         }
-        builder.build().map_err(|error| {
+        let client = Client::builder().tls_backend_preconfigured(self.tls.clone());
+        builder.build_with(client).map_err(|error| {
             ConfigError::key("registry.url", format!("no client can be made: {error}")).into()
         })
     }
@@ -198,6 +207,9 @@ fn supplied(reference: &Reference) -> SuppliedReference {
 
 /// Only an answer of the registry itself, with a code of its own below 500, is a refusal.
 fn refused_registration(error: &SRCError) -> RegistryError {
+    if let Some(reason) = refusal(error, AUTHORITIES) {
+        return RegistryError::Unavailable(reason);
+    }
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         if let Some(answer) = inner.downcast_ref::<RawError>() {
@@ -216,6 +228,9 @@ fn refused_registration(error: &SRCError) -> RegistryError {
 
 /// Without the address: it may hold a password.
 fn unavailable(error: &reqwest::Error) -> RegistryError {
+    if let Some(reason) = refusal(error, AUTHORITIES) {
+        return RegistryError::Unavailable(reason);
+    }
     let kind = if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {

@@ -83,6 +83,12 @@ pub enum TopicError {
     /// The request failed as a whole.
     #[error("the Kafka cluster: {0}")]
     Cluster(#[from] KafkaError),
+    /// No broker is connected; the text says why, and what to do.
+    #[error("no broker of the Kafka cluster is connected: {reason}")]
+    Unreachable {
+        /// The sentence of [`crate::BrokerFaults`].
+        reason: String,
+    },
     /// One topic was refused.
     #[error("topic {topic}: {code}")]
     Refused {

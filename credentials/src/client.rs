@@ -13,7 +13,7 @@ use rustls::{
 };
 
 use crate::{
-    expiry,
+    expiry::{self, Holder},
     pem::{self, CredentialError},
     provider,
 };
@@ -71,6 +71,7 @@ impl ClientTls {
             .with_custom_certificate_verifier(Arc::new(verifier));
         let Some((certificate, key)) = &self.identity else { return Ok(builder.with_no_client_auth()) };
         let (chain, private) = (pem::certificates(certificate)?, pem::private_key(key)?);
+        expiry::record_first(self.hop, Holder::Own, &chain);
         builder.with_client_auth_cert(chain, private).map_err(|error| CredentialError::Mismatch {
             certificate: certificate.clone(),
             key: key.clone(),
@@ -81,7 +82,9 @@ impl ClientTls {
     fn roots(&self) -> Result<RootCertStore, CredentialError> {
         let mut roots = RootCertStore::empty();
         if let Some(path) = &self.authorities {
-            for certificate in pem::certificates(path)? {
+            let authorities = pem::certificates(path)?;
+            expiry::record_first(self.hop, Holder::Authority, &authorities);
+            for certificate in authorities {
                 roots
                     .add(certificate)
                     .map_err(|_| CredentialError::Malformed { path: path.clone(), wanted: "authority" })?;

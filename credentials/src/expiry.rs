@@ -42,19 +42,20 @@ pub fn describe() {
 
 /// Reads a file again and sets the metric to the first of its ends.
 pub fn watch_file(hop: &str, holder: Holder, path: &Path) -> Result<(), CredentialError> {
-    let certificates = pem::certificates(path)?;
-    let ends = certificates.iter().filter_map(end_of).min();
-    let ends =
-        ends.ok_or_else(|| CredentialError::Malformed { path: path.to_owned(), wanted: "certificate" })?;
-    record(hop, holder, ends);
+    record_first(hop, holder, &pem::certificates(path)?);
     Ok(())
+}
+
+/// Sets the metric to the first of these certificates' ends.
+pub(crate) fn record_first(hop: &str, holder: Holder, certificates: &[CertificateDer<'_>]) {
+    if let Some(ends) = certificates.iter().filter_map(end_of).min() {
+        record(hop, holder, ends);
+    }
 }
 
 /// Sets the metric to the end of the certificate that the other side has shown.
 pub(crate) fn saw_peer(hop: &str, certificate: &CertificateDer<'_>) {
-    if let Some(ends) = end_of(certificate) {
-        record(hop, Holder::Peer, ends);
-    }
+    record_first(hop, Holder::Peer, std::slice::from_ref(certificate));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in 53 bits")]

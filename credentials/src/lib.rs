@@ -7,12 +7,14 @@
 mod client;
 pub mod expiry;
 mod pem;
+mod probe;
 mod refusal;
 mod secret;
 mod server;
 
 pub use client::ClientTls;
 pub use pem::CredentialError;
+pub use probe::handshake_fault;
 pub use refusal::refusal;
 pub use secret::Secret;
 pub use server::ServerIdentity;

@@ -6,17 +6,19 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 /// The sentence, when TLS is what failed somewhere below this error; `authorities` names the setting that says whom we trust.
 pub fn refusal(error: &(dyn Error + 'static), authorities: &str) -> Option<String> {
-    let mut cause = Some(error);
-    while let Some(inner) = cause {
-        // An io::Error hides what it wraps from `source`.
-        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let wrapped = wrapped.and_then(|wrapped| wrapped.downcast_ref::<TlsError>());
-        if let Some(found) = wrapped.or_else(|| inner.downcast_ref::<TlsError>()) {
-            return Some(sentence(found, authorities));
-        }
-        cause = inner.source();
+    tls_error(error).map(|found| sentence(found, authorities))
+}
+
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
+    if let Some(found) = error.downcast_ref::<TlsError>() {
+        return Some(found);
     }
-    None
+    // An io::Error hides what it wraps from `source`.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => tls_error(wrapped),
+        None => tls_error(error.source()?),
+    }
 }
 
 fn sentence(error: &TlsError, authorities: &str) -> String {
@@ -43,7 +45,8 @@ fn sentence(error: &TlsError, authorities: &str) -> String {
 
 fn of_certificate(refused: &CertificateError, authorities: &str) -> String {
     match refused {
-        CertificateError::UnknownIssuer => format!(
+        // A bad signature is one of another authority of the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "the server's certificate is of an authority that is not trusted: name that authority's file by {authorities}"
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

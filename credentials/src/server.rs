@@ -13,6 +13,7 @@ use rustls::{
 };
 
 use crate::{
+    expiry::{self, Holder},
     pem::{self, CredentialError},
     provider,
 };
@@ -49,6 +50,11 @@ impl ServerIdentity {
         self.current.store(Arc::new(certified(&self.certificate, &self.key)?));
         *taken = found;
         Ok(true)
+    }
+
+    /// Sets the metric of when it ends.
+    pub fn record_end(&self, hop: &str) {
+        expiry::record_first(hop, Holder::Own, &self.current.load().cert);
     }
 
     /// The settings of a listener that shows it: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.

@@ -24,7 +24,6 @@ use crate::{
     consume::{
         budget::{Budget, Pool},
         client,
-        context::GroupContext,
         poller::{Poller, Pulse},
         record::RecordCopier,
         sender::{LANE_BYTES, LaneSender},
@@ -81,7 +80,7 @@ impl Pipeline {
     /// One life of one member: poll thread, starter, and lanes of two halves each.
     async fn membership(&self, shutdown: &Shutdown) -> anyhow::Result<Result<(), KafkaError>> {
         let settings = &self.settings;
-        let consumer = Arc::new(client::create(settings, GroupContext::new(self.conditions.clone()))?);
+        let consumer = Arc::new(client::create(settings, self.conditions.clone())?);
         let (commands, obeyed) = mpsc::channel();
         let (start, starts) = unbounded_channel();
         let mut lanes = JoinSet::new();

@@ -10,9 +10,11 @@ use std::{
     time::Duration,
 };
 
+use async_rs::TokioRuntime;
+use credentials::{ClientTls, Secret, refusal};
 use lapin::{
     Connection, ConnectionProperties, ErrorKind,
-    tcp::OwnedTLSConfig,
+    tcp::{AsyncTcpStream, RustlsConnector},
     uri::{AMQPScheme, AMQPUri},
 };
 use secrecy::ExposeSecret;
@@ -25,14 +27,20 @@ use tokio::{
 /// How long connecting, and each request on a connection, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The setting that says whom we trust.
+const AUTHORITIES: &str = "rabbitmq.ca_file";
+
 /// The greeting of AMQP 0-9-1.
 const GREETING: &[u8; 8] = b"AMQP\x00\x00\x09\x01";
 
 /// Where RabbitMQ is, and how it is spoken to.
 #[derive(Clone)]
 pub struct Broker {
+    /// As it was at the start; a URL of a file is read again for each connection.
     uri: AMQPUri,
-    authorities: Option<String>,
+    url: Secret,
+    heartbeat: u16,
+    tls: ClientTls,
     was_silent: Arc<AtomicBool>,
 }
 
@@ -42,6 +50,9 @@ pub enum BrokerError {
     /// It refused, or the connection or channel is gone.
     #[error("{0}")]
     Failed(#[from] lapin::Error),
+    /// TLS failed; the text says why, and what to do.
+    #[error("{0}")]
+    Handshake(String),
     /// It did not answer in time.
     #[error("no answer within {seconds} s to: {0}", seconds = PATIENCE.as_secs())]
     Silent(&'static str),
@@ -55,7 +66,7 @@ impl BrokerError {
                 ErrorKind::ProtocolError(error) => Some(error.get_id()),
                 _ => None,
             },
-            Self::Silent(_) => None,
+            Self::Handshake(_) | Self::Silent(_) => None,
         }
     }
 
@@ -79,21 +90,16 @@ impl fmt::Debug for Broker {
 impl Broker {
     /// By these settings; an error names the key.
     pub fn new(settings: &RabbitMqSettings) -> Result<Self, ConfigError> {
-        let url = settings.url()?.expose_secret();
-        let mut uri = AMQPUri::from_str(url).map_err(|_| {
+        let url = settings.url()?.clone();
+        let heartbeat = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
+        let uri = parsed(url.expose_secret(), heartbeat).ok_or_else(|| {
             ConfigError::key("rabbitmq.url", "give a URL such as amqp://user:password@host:5672/vhost")
         })?;
-        if uri.vhost.is_empty() {
-            // A slash at the end is a habit; a virtual host without a name is hardly ever meant.
-            "/".clone_into(&mut uri.vhost);
+        let tls = ClientTls::new("rabbitmq").trusting(settings.ca_file.as_deref());
+        if uri.scheme == AMQPScheme::AMQPS {
+            tls.config().map_err(|error| ConfigError::key(AUTHORITIES, error.to_string()))?;
         }
-        uri.query.heartbeat = Some(u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX));
-        let read = |path: &String| {
-            std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::key("rabbitmq.ca_file", format!("cannot be read: {error}")))
-        };
-        let authorities = settings.ca_file.as_ref().map(read).transpose()?;
-        Ok(Self { uri, authorities, was_silent: Arc::default() })
+        Ok(Self { uri, url, heartbeat, tls, was_silent: Arc::default() })
     }
 
     /// The account it is spoken to as.
@@ -107,12 +113,41 @@ impl Broker {
             within("connecting", self.greet()).await?;
         }
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let tls = OwnedTLSConfig { identity: None, cert_chain: self.authorities.clone() };
-        let runtime = lapin::runtime::default_runtime()?;
-        let connecting = Connection::connect_uri_with_config(self.uri.clone(), properties, tls, runtime);
-        let connected = within("connecting", connecting).await;
+        let now = parsed(self.url.latest().expose_secret(), self.heartbeat);
+        let uri = now.unwrap_or_else(|| self.uri.clone());
+        let connected = match uri.scheme {
+            AMQPScheme::AMQP => within("connecting", Connection::connect_uri(uri, properties)).await,
+            AMQPScheme::AMQPS => self.connect_tls(uri, properties).await,
+        };
         self.was_silent.store(matches!(connected, Err(BrokerError::Silent(_))), Ordering::Relaxed);
         connected
+    }
+
+    /// By a TLS of ours: the client's own would trust the system's authorities beside the ones of the file.
+    async fn connect_tls(
+        &self,
+        uri: AMQPUri,
+        properties: ConnectionProperties,
+    ) -> Result<Connection, BrokerError> {
+        let config = self.tls.config().map_err(|error| BrokerError::Handshake(error.to_string()))?;
+        let tls = RustlsConnector::from(config);
+        let runtime = lapin::runtime::default_runtime()?;
+        let stream = async move |uri: AMQPUri, runtime: TokioRuntime| {
+            let authority = &uri.authority;
+            let place = runtime.to_socket_addrs((authority.host.clone(), authority.port));
+            let stream = AsyncTcpStream::connect(&runtime, place).await?;
+            Ok(stream.into_rustls(&tls, &authority.host).await?)
+        };
+        let connected = within("connecting", Connection::connector(uri, runtime, stream, properties)).await;
+        connected.map_err(|error| match &error {
+            BrokerError::Failed(failed) => match failed.kind() {
+                ErrorKind::IOError(cause) => {
+                    refusal(&**cause, AUTHORITIES).map_or(error, BrokerError::Handshake)
+                }
+                _ => error,
+            },
+            _ => error,
+        })
     }
 
     /// For a peer that takes the connection and says nothing the client waits without end, in a thread of its own: after
@@ -124,6 +159,17 @@ impl Broker {
         stream.read_u8().await?;
         Ok(())
     }
+}
+
+/// `None` when it is not a URL of AMQP.
+fn parsed(url: &str, heartbeat: u16) -> Option<AMQPUri> {
+    let mut uri = AMQPUri::from_str(url).ok()?;
+    if uri.vhost.is_empty() {
+        // A slash at the end is a habit; a virtual host without a name is hardly ever meant.
+        "/".clone_into(&mut uri.vhost);
+    }
+    uri.query.heartbeat = Some(heartbeat);
+    Some(uri)
 }
 
 /// Waits for RabbitMQ's answer as long as is reasonable.

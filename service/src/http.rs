@@ -17,10 +17,13 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
+use rustls::ServerConfig;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -46,6 +49,27 @@ pub async fn serve(
     limits: Limits,
     shutdown: Shutdown,
 ) -> io::Result<()> {
+    accept(listener, router, limits, None, shutdown).await
+}
+
+/// The same over TLS; a handshake has the time of a request's head.
+pub async fn serve_tls(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    tls: Arc<ServerConfig>,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    accept(listener, router, limits, Some(tls.into()), shutdown).await
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    tls: Option<TlsAcceptor>,
+    shutdown: Shutdown,
+) -> io::Result<()> {
     let permits = Arc::new(Semaphore::new(limits.max_connections));
     let connections = TaskTracker::new();
     loop {
@@ -63,7 +87,22 @@ pub async fn serve(
                 }
             },
         };
-        connections.spawn(converse(stream, router.clone(), limits.header_timeout, shutdown.clone(), permit));
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot switch off Nagle's algorithm");
+        }
+        let peer = stream.peer_addr().ok().map(Peer);
+        let (router, shutdown, tls) = (router.clone(), shutdown.clone(), tls.clone());
+        connections.spawn(async move {
+            let _permit: OwnedSemaphorePermit = permit;
+            match tls {
+                None => converse(stream, router, limits.header_timeout, shutdown, peer).await,
+                Some(tls) => {
+                    if let Some(stream) = shake_hands(&tls, stream, limits.header_timeout, &shutdown).await {
+                        converse(stream, router, limits.header_timeout, shutdown, peer).await;
+                    }
+                }
+            }
+        });
     }
     drop(listener);
     connections.close();
@@ -86,19 +125,38 @@ async fn refused(error: &io::Error) {
     }
 }
 
-async fn converse(
+/// `None` when there is nothing to talk over: the handshake failed, took too long, or a stop is asked for.
+async fn shake_hands(
+    tls: &TlsAcceptor,
     stream: TcpStream,
+    patience: Duration,
+    shutdown: &Shutdown,
+) -> Option<TlsStream<TcpStream>> {
+    tokio::select! {
+        shaken = tokio::time::timeout(patience, tls.accept(stream)) => match shaken {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                tracing::debug!("a TLS handshake took too long");
+                None
+            }
+        },
+        () = shutdown.requested() => None,
+    }
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     router: Router,
     header_timeout: Duration,
     shutdown: Shutdown,
-    _permit: OwnedSemaphorePermit,
+    peer: Option<Peer>,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot switch off Nagle's algorithm");
-    }
     let started = Arc::new(AtomicBool::new(false));
     let mark = Arc::clone(&started);
-    let peer = stream.peer_addr().ok().map(Peer);
     let service = TowerToHyperService::new(router.map_request(move |mut request: Request<Incoming>| {
         mark.store(true, Ordering::Relaxed);
         if let Some(peer) = peer {

@@ -3,6 +3,7 @@
 //! A daemon's `main` is one call of [`run`]; what differs between daemons is in its [`Service`] and in the closure.
 
 pub mod backoff;
+mod certificates;
 pub mod config;
 pub mod health;
 pub mod http;

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    Health, Shutdown,
+    Health, Shutdown, certificates,
     config::{self, AuditConfig, ConfigError, Loaded},
     health::{self, Condition},
     http,
@@ -211,6 +211,7 @@ where
     let observing = Shutdown::new();
     tokio::spawn(http::serve(listener, routes, limits, observing.clone()));
     tokio::spawn(context.metrics.clone().upkeep());
+    tokio::spawn(certificates::watch(Arc::clone(&context.config)));
     let running_condition = context.health.condition("running");
 
     let mut running = tokio::spawn(named_first(daemon(context), running_condition.clone()));

@@ -1,9 +1,10 @@
 //! Logs, and traces when a collector is configured; both by `tracing`.
 
+mod collector;
 mod json_line;
 
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
-use opentelemetry_otlp::{Protocol, WithExportConfig};
+use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
@@ -14,7 +15,8 @@ use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
-use crate::config::{LogFormat, TelemetrySettings};
+use self::collector::Collector;
+use crate::config::{ConfigError, LogFormat, TelemetrySettings};
 
 /// What must be flushed before the process ends.
 #[derive(Debug)]
@@ -28,6 +30,9 @@ pub enum TelemetryError {
     /// The exporter of traces refuses its settings.
     #[error("configuration key `telemetry.otlp_endpoint`: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
     /// Another subscriber was installed before.
     #[error("the log cannot be opened: {0}")]
     Subscriber(#[from] tracing_subscriber::util::TryInitError),
@@ -90,12 +95,17 @@ fn tracer_provider(
     service_name: &'static str,
     settings: &TelemetrySettings,
 ) -> Result<Option<SdkTracerProvider>, TelemetryError> {
-    let builder = opentelemetry_otlp::SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
+    if settings.otlp_endpoint.is_none() && !endpoint_variable_is_set() {
+        return Ok(None);
+    }
+    let builder = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_http_client(Collector::new(settings.otlp_ca_file.as_deref())?);
     let exporter = match &settings.otlp_endpoint {
         Some(base) => builder.with_endpoint(format!("{}/v1/traces", base.trim_end_matches('/'))).build()?,
         // The exporter reads OpenTelemetry's own variables by itself.
-        None if endpoint_variable_is_set() => builder.build()?,
-        None => return Ok(None),
+        None => builder.build()?,
     };
     let resource = Resource::builder()
         .with_service_name(service_name)

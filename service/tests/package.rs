@@ -160,7 +160,14 @@ fn the_values_have_exactly_the_keys_of_the_configuration() {
     let mut given = keys_below("config");
     given.extend(keys_below("secrets"));
     // The chart sets these by itself; the secrets of Kafka are two of its properties.
-    let by_the_chart = ["api.listen", "telemetry.listen", "ingestor.instance_id", "rabbitmq.ca_file"];
+    let by_the_chart = [
+        "api.listen",
+        "api.tls_certificate_file",
+        "api.tls_key_file",
+        "telemetry.listen",
+        "ingestor.instance_id",
+        "rabbitmq.ca_file",
+    ];
     let not_keys = [
         "database.replica",
         "kafka.enabled",

@@ -78,8 +78,9 @@ fn said(error: tokio_postgres::Error) -> BoxError {
 
 /// What went wrong with TLS, if that is it, and the remedy.
 fn handshake(error: &tokio_postgres::Error) -> Option<String> {
-    let text = error.to_string();
-    if text.contains("server does not support TLS") {
+    // tokio-postgres keeps its kinds private; the text is its source's.
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    if cause.is_some_and(|cause| cause == "server does not support TLS") {
         return Some(
             "the server offers no TLS: set ssl = on there, with ssl_cert_file and ssl_key_file".to_owned(),
         );

@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "tests: a set-up that fails is a failed test")]
 
+pub mod authority;
 pub mod daemon;
 pub mod data;
 pub mod database;
@@ -13,13 +14,15 @@ pub mod languages;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod registry;
+pub mod secured;
 pub mod servers;
 pub mod token;
 pub mod topic;
 pub mod unique;
 pub mod waiting;
 
-pub use daemon::{Daemon, DaemonConfig};
+pub use authority::{Authority, Issued};
+pub use daemon::{Daemon, DaemonConfig, trailctl};
 pub use database::{Role, TestDatabase};
 pub use events::{EventBuilder, canonical_event};
 pub use fault_proxy::FaultProxy;

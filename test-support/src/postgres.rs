@@ -179,7 +179,8 @@ fn folder() -> TempDir {
     folder
 }
 
-fn account() -> Option<User> {
+/// Who a server runs as; `None` = whoever runs the test.
+pub(crate) fn account() -> Option<User> {
     geteuid().is_root().then(|| {
         User::from_name(ACCOUNT)
             .expect("accounts can be looked up")
@@ -188,7 +189,7 @@ fn account() -> Option<User> {
 }
 
 /// The newest installed version's programs, as `cargo xtask` chooses them.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let versions =
         std::fs::read_dir("/usr/lib/postgresql").expect("Debian's package postgresql is installed");
     let newest = versions

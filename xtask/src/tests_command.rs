@@ -12,7 +12,7 @@ use crate::programs::{self, Profile};
 use crate::stack::{Kind, Stack};
 use crate::supervisor::Supervisor;
 use crate::tally::Tally;
-use crate::{languages, package_check, servers, servers_command, status};
+use crate::{dist, languages, package_check, servers, servers_command, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -74,7 +74,8 @@ fn test(
     let mut tally = Tally::default();
     let packages = package_check(options, stack, console)?;
     let succeeded = if built {
-        let environment = [environment, &languages::provision(&stack.dist, &console)?].concat();
+        let jars = ("AUDIT_TEST_KAFKA_JARS".to_owned(), dist::kafka_dir(&stack.dist).display().to_string());
+        let environment = [environment, &languages::provision(&stack.dist, &console)?, &[jars]].concat();
         console.step("running the tests");
         run_tests(options, stack, &environment, supervisor, &mut tally)?
     } else {

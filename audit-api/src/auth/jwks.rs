@@ -2,9 +2,14 @@
 //!
 //! While the source is down the keys that are known stay in use. Keys come from the configured address alone.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
+use credentials::{ClientTls, refusal};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
@@ -15,6 +20,8 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::AuthError;
 
+/// The setting that says whom we trust.
+const AUTHORITIES: &str = "auth.jwks_ca_file";
 /// The least time between two fetches that unknown key ids ask for.
 const BETWEEN_FETCHES: Duration = Duration::from_secs(30);
 /// A source that takes longer counts as down.
@@ -54,9 +61,12 @@ pub(super) enum JwksError {
     /// The file cannot be read.
     #[error("the key file cannot be read: {0}")]
     File(#[from] std::io::Error),
+    /// TLS failed; the text says why, and what to do.
+    #[error("the keys cannot be fetched: {0}")]
+    Handshake(String),
     /// No answer, or not a good one.
     #[error("the keys cannot be fetched: {0}")]
-    Fetch(#[from] reqwest::Error),
+    Fetch(reqwest::Error),
     /// Over a mebibyte.
     #[error("the document is larger than {LARGEST} bytes")]
     TooLarge,
@@ -68,14 +78,23 @@ pub(super) enum JwksError {
     NoKeys,
 }
 
+impl From<reqwest::Error> for JwksError {
+    fn from(error: reqwest::Error) -> Self {
+        refusal(&error, AUTHORITIES).map_or(Self::Fetch(error), Self::Handshake)
+    }
+}
+
 impl Jwks {
     /// Keys from `https://…`, `http://…` or `file:///…`; nothing is fetched yet.
-    pub fn new(source: &str, algorithm: Algorithm) -> Result<Self, ConfigError> {
+    pub fn new(source: &str, authorities: Option<&Path>, algorithm: Algorithm) -> Result<Self, ConfigError> {
         let source = match source.strip_prefix("file://") {
             Some(path) => Source::File(PathBuf::from(path)),
             None => Source::Url(source.to_owned()),
         };
+        let tls = ClientTls::new("jwks").trusting(authorities).config();
+        let tls = tls.map_err(|error| ConfigError::key(AUTHORITIES, error.to_string()))?;
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
             .timeout(FETCH_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -112,21 +131,26 @@ impl Jwks {
             return;
         }
         *last = Some(Instant::now());
-        self.fetch_and_tell().await;
+        // Said already; whether the key is known now is what counts.
+        let _ = self.fetch_and_tell().await;
     }
 
-    /// Fetches now, as a schedule wants it; answers whether keys are known.
-    pub async fn refresh(&self) -> bool {
+    /// Fetches now, as a schedule wants it; the reason when no keys are known at all.
+    pub async fn refresh(&self) -> Result<(), String> {
         let _one_at_a_time = self.last_fetch.lock().await;
-        self.fetch_and_tell().await;
-        self.keys.load().is_some()
+        let fetched = self.fetch_and_tell().await;
+        if self.keys.load().is_some() { Ok(()) } else { fetched.map_err(|error| error.to_string()) }
     }
 
-    async fn fetch_and_tell(&self) {
+    async fn fetch_and_tell(&self) -> Result<(), JwksError> {
         match self.fetch().await {
-            Ok(keys) => self.keys.store(Some(Arc::new(keys))),
+            Ok(keys) => {
+                self.keys.store(Some(Arc::new(keys)));
+                Ok(())
+            }
             Err(error) => {
                 tracing::warn!(%error, "the public keys could not be refreshed; the known ones stay in use");
+                Err(error)
             }
         }
     }

@@ -93,7 +93,7 @@ impl Authenticator {
 }
 
 fn public(settings: &AuthSettings, algorithm: Algorithm) -> Result<Keys, ConfigError> {
-    Ok(Keys::Public(Arc::new(Jwks::new(settings.jwks_url()?, algorithm)?)))
+    Ok(Keys::Public(Arc::new(Jwks::new(settings.jwks_url()?, settings.jwks_ca_file.as_deref(), algorithm)?)))
 }
 
 /// The library checks the signature under the one algorithm; the claims are ours to check, against our clock.

@@ -260,8 +260,8 @@ async fn an_unknown_id_asks_again_after_half_a_minute() {
     };
     let (old, new) = (Key::new("old", Algorithm::EdDSA), Key::new("new", Algorithm::EdDSA));
     write(&[&old]);
-    let jwks = Jwks::new(&format!("file://{}", file.display()), Algorithm::EdDSA).expect("a source");
-    assert!(jwks.refresh().await);
+    let jwks = Jwks::new(&format!("file://{}", file.display()), None, Algorithm::EdDSA).expect("a source");
+    assert_eq!(jwks.refresh().await, Ok(()));
     assert!(matches!(jwks.key(Some("new")).await, Err(AuthError::Invalid(_))), "asked, and not there yet");
     write(&[&new]);
     tokio::time::advance(Duration::from_secs(29)).await;

@@ -92,7 +92,7 @@ impl Server {
         let clock = Arc::new(SystemClock);
         let authenticator = Authenticator::new(&options.auth, clock.clone()).expect("complete settings");
         if let Some(jwks) = authenticator.jwks() {
-            jwks.refresh().await;
+            let _ = jwks.refresh().await;
         }
         let writing = options.writing.and_then(|config| {
             let url = store::DatabaseUrl::new(url.clone());

@@ -14,6 +14,7 @@ use rdkafka::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Delivered, ProduceError, Producer};
+use crate::BrokerFaults;
 
 /// The acknowledgement of one record, to be awaited; the record goes its way also when this is dropped.
 pub struct Delivery {
@@ -79,9 +80,13 @@ impl Permits {
 }
 
 /// Passes Kafka's answers on.
-pub(super) struct Acknowledging;
+pub(super) struct Acknowledging(pub(super) BrokerFaults);
 
-impl ClientContext for Acknowledging {}
+impl ClientContext for Acknowledging {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(error, reason);
+    }
+}
 
 impl ProducerContext for Acknowledging {
     type DeliveryOpaque = Box<Waiting>;

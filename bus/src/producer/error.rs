@@ -24,6 +24,12 @@ pub enum ProduceError {
         /// Kafka's or librdkafka's reason.
         cause: KafkaError,
     },
+    /// No broker is connected; the text says why, and what to do.
+    #[error("no broker is connected: {reason}")]
+    Unreachable {
+        /// The sentence of [`crate::BrokerFaults`].
+        reason: String,
+    },
     /// Too much was in flight for as long as the caller would wait; the record was not sent. Try again later.
     #[error("topic {topic}: too many records wait for Kafka")]
     Busy {

@@ -22,6 +22,24 @@ impl Producer {
         });
         // Only a panic inside librdkafka's wrapper, or a runtime that is going away.
         let answer = asking.await.unwrap_or(Err(KafkaError::Canceled));
-        answer.map_err(|cause| ProduceError::NotDelivered { topic: topic.to_owned(), cause })
+        let faults = &self.shared.faults;
+        answer.map_err(|cause| match faults.last() {
+            Some(reason) if is_silence(&cause) => ProduceError::Unreachable { reason },
+            _ => ProduceError::NotDelivered { topic: topic.to_owned(), cause },
+        })?;
+        faults.clear();
+        Ok(())
     }
+}
+
+/// Whether no broker has answered: what one has answered says more than what went wrong before.
+fn is_silence(cause: &KafkaError) -> bool {
+    matches!(
+        cause.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+        )
+    )
 }

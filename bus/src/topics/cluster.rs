@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rdkafka::{
+    ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     error::RDKafkaErrorCode,
@@ -10,18 +11,22 @@ use rdkafka::{
 use service::config::KafkaSettings;
 
 use super::{TopicDescription, TopicError, TopicRule, TopicState};
-use crate::kafka_client_config;
+use crate::{faults, kafka_client_config};
 
 const REQUEST: Duration = Duration::from_secs(15);
 
+/// How long the reason may take when the cluster cannot be reached.
+const WHY: Duration = Duration::from_secs(10);
+
 pub(super) struct Cluster {
     admin: Arc<AdminClient<DefaultClientContext>>,
+    config: ClientConfig,
 }
 
 impl Cluster {
     pub(super) fn connect(settings: &KafkaSettings) -> Result<Self, TopicError> {
-        let admin = kafka_client_config(settings, "audit-topics")?.create()?;
-        Ok(Self { admin: Arc::new(admin) })
+        let config = kafka_client_config(settings, "audit-topics")?;
+        Ok(Self { admin: Arc::new(config.create()?), config })
     }
 
     /// The topics (without their configuration) and the number of brokers.
@@ -29,10 +34,16 @@ impl Cluster {
         &self,
         topic: Option<String>,
     ) -> Result<(Vec<TopicDescription>, i32), TopicError> {
-        let admin = Arc::clone(&self.admin);
+        let (admin, config) = (Arc::clone(&self.admin), self.config.clone());
         // librdkafka's metadata request blocks.
-        let fetching =
-            tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(topic.as_deref(), REQUEST));
+        let fetching = tokio::task::spawn_blocking(move || {
+            admin.inner().fetch_metadata(topic.as_deref(), REQUEST).map_err(|error| {
+                match faults::ask_why(&config, WHY) {
+                    Some(reason) => TopicError::Unreachable { reason },
+                    None => error.into(),
+                }
+            })
+        });
         let metadata = fetching.await.map_err(|_| TopicError::Interrupted)??;
         let count = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
         let topics =

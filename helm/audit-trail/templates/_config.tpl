@@ -120,6 +120,16 @@
 {{- end }}
 {{- end -}}
 
+{{/* The API's own certificate. */}}
+{{- define "audit.env.https" -}}
+{{- if .Values.tls.api.existingSecret }}
+- name: AUDIT_API__TLS_CERTIFICATE_FILE
+  value: /etc/audit-trail/api-tls/tls.crt
+- name: AUDIT_API__TLS_KEY_FILE
+  value: /etc/audit-trail/api-tls/tls.key
+{{- end }}
+{{- end -}}
+
 {{- define "audit.env.auth" -}}
 {{- if eq (.Values.config.auth.algorithm | default "HS256") "HS256" }}
 {{ include "audit.env.secret" (dict "root" . "secret" .Values.secrets.auth.secret "variable" "AUDIT_AUTH__SECRET") }}

@@ -46,6 +46,11 @@ securityContext:
   mountPath: /etc/audit-trail/ca
   readOnly: true
 {{- end }}
+{{- if and (eq .component "api") .root.Values.tls.api.existingSecret }}
+- name: api-tls
+  mountPath: /etc/audit-trail/api-tls
+  readOnly: true
+{{- end }}
 {{- if .root.Values.tls.kafkaClient.existingSecret }}
 - name: kafka-client
   mountPath: /etc/audit-trail/kafka-client
@@ -80,6 +85,18 @@ securityContext:
     name: {{ .existingConfigMap }}
     items:
       - {key: {{ .key | quote }}, path: ca.crt}
+{{- end }}
+{{- end }}
+{{- if eq .component "api" }}
+{{- with .root.Values.tls.api }}
+{{- if .existingSecret }}
+- name: api-tls
+  secret:
+    secretName: {{ .existingSecret }}
+    items:
+      - {key: {{ .certificateKey | quote }}, path: tls.crt}
+      - {key: {{ .privateKeyKey | quote }}, path: tls.key}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- with .root.Values.tls.kafkaClient }}
@@ -198,7 +215,7 @@ spec:
         timeoutSeconds: 5
         failureThreshold: 6
       readinessProbe:
-        httpGet: {path: /health/ready, port: {{ .readyPort }}}
+        httpGet: {path: /health/ready, port: {{ .readyPort }}{{ if and (eq .component "api") .root.Values.tls.api.existingSecret }}, scheme: HTTPS{{ end }}}
         periodSeconds: 5
         timeoutSeconds: 3
         failureThreshold: 3

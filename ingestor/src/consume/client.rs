@@ -1,9 +1,10 @@
 //! The consumer's settings: what the account relies on is not for configuration to change.
 
+use bus::BrokerFaults;
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel, consumer::BaseConsumer, error::KafkaError};
 
 use super::context::GroupContext;
-use crate::settings::Settings;
+use crate::{health::Conditions, settings::Settings};
 
 /// Bounds of memory and pace; `kafka.properties` may set others. What is fetched ahead costs five times its bytes in
 /// librdkafka (measured: 8 MB queued and fetches of 4 MB, 53 MB resident), and 2 MB feed the database well. Fetches are
@@ -39,7 +40,7 @@ const FIXED: [(&str, &str); 10] = [
 ];
 
 /// A member of the group, not subscribed yet.
-pub fn create(settings: &Settings, context: GroupContext) -> Result<BaseConsumer<GroupContext>, KafkaError> {
+pub fn create(settings: &Settings, conditions: Conditions) -> Result<BaseConsumer<GroupContext>, KafkaError> {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Warning);
     for (name, value) in DEFAULTS {
@@ -56,5 +57,6 @@ pub fn create(settings: &Settings, context: GroupContext) -> Result<BaseConsumer
     if let Some(instance) = &settings.instance_id {
         config.set("group.instance.id", instance);
     }
+    let context = GroupContext::new(conditions, BrokerFaults::new(&config));
     config.create_with_context(context)
 }

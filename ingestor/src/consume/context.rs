@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bus::BrokerFaults;
 use rdkafka::{
     ClientContext, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
@@ -22,12 +23,13 @@ pub struct GroupContext {
     table: Mutex<Table>,
     taken: Mutex<Vec<Arc<Claim>>>,
     conditions: Conditions,
+    faults: BrokerFaults,
 }
 
 impl GroupContext {
     /// No partition is ours yet.
-    pub fn new(conditions: Conditions) -> Self {
-        Self { table: Mutex::default(), taken: Mutex::default(), conditions }
+    pub fn new(conditions: Conditions, faults: BrokerFaults) -> Self {
+        Self { table: Mutex::default(), taken: Mutex::default(), conditions, faults }
     }
 
     /// The partitions.
@@ -82,15 +84,21 @@ fn names(partitions: &TopicPartitionList) -> String {
 
 impl ClientContext for GroupContext {
     fn error(&self, error: KafkaError, reason: &str) {
-        warn!(%error, reason, "kafka_error");
+        self.faults.error(error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {
         let connected = statistics.brokers.values().any(|broker| broker.state == "UP");
         let joined = statistics.cgrp.as_ref().is_some_and(|group| group.rebalance_cnt > 0);
         match (connected, joined) {
-            (true, true) => self.conditions.in_group(),
-            (false, _) => self.conditions.out_of_group("no broker is connected"),
+            (true, true) => {
+                self.faults.clear();
+                self.conditions.in_group();
+            }
+            (false, _) => {
+                let why = self.faults.last().map(|reason| format!(": {reason}")).unwrap_or_default();
+                self.conditions.out_of_group(&format!("no broker is connected{why}"));
+            }
             (true, false) => self.conditions.out_of_group("not in the group yet"),
         }
         let mut table = self.table();

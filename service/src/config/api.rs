@@ -1,6 +1,6 @@
 //! `[api]`: the HTTP API.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
@@ -12,6 +12,10 @@ use super::{ConfigError, ingestor::within, lists};
 pub struct ApiSettings {
     /// Address and port.
     pub listen: SocketAddr,
+    /// A PEM file with the certificate that the API shows, and its chain; with it the API speaks HTTPS alone.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    pub tls_key_file: Option<PathBuf>,
     /// Connections open at once; more wait in the listen queue.
     pub max_connections: usize,
     /// Requests worked on at once; more are answered 503 with `Retry-After`.
@@ -23,7 +27,7 @@ pub struct ApiSettings {
     /// A standby (`database.replica_url`) that is further behind is not read from.
     #[serde(with = "humantime_serde")]
     pub replica_max_lag: Duration,
-    /// How long a request's head may take to arrive.
+    /// How long a TLS handshake, and then a request's head, may take.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     /// How long a request's body may take to arrive.
@@ -55,6 +59,8 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            tls_certificate_file: None,
+            tls_key_file: None,
             max_connections: 4096,
             max_concurrent_requests: 256,
             max_streams: 1024,
@@ -75,6 +81,12 @@ impl Default for ApiSettings {
 
 impl ApiSettings {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
+            return Err(ConfigError::key(
+                "api.tls_key_file",
+                "goes with api.tls_certificate_file: give both, or neither",
+            ));
+        }
         within("api.max_connections", self.max_connections, 1, 1_000_000)?;
         within("api.max_concurrent_requests", self.max_concurrent_requests, 1, 100_000)?;
         within("api.max_streams", self.max_streams, 1, 100_000)?;

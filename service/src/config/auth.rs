@@ -1,6 +1,6 @@
 //! `[auth]`: which tokens the API accepts (semantics.md 12).
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use credentials::Secret;
 use secrecy::ExposeSecret;
@@ -18,6 +18,8 @@ pub struct AuthSettings {
     pub secret: Option<Secret>,
     /// Where the public keys of the other algorithms are.
     pub jwks_url: Option<String>,
+    /// A PEM file with the authorities that an `https://` address is checked against, in place of the system's.
+    pub jwks_ca_file: Option<PathBuf>,
     /// The only `iss` that is accepted.
     pub issuer: Option<String>,
     /// The `aud` that a token must name.
@@ -56,6 +58,7 @@ impl Default for AuthSettings {
             algorithm: Algorithm::HS256,
             secret: None,
             jwks_url: None,
+            jwks_ca_file: None,
             issuer: None,
             audience: None,
             roles_claim: "/roles".to_owned(),

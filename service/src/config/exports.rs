@@ -13,7 +13,7 @@ use super::{ConfigError, ingestor::within};
 pub struct ExportSettings {
     /// A folder for the files; the API serves them itself, by links that expire.
     pub folder: Option<PathBuf>,
-    /// The base of those links; without it the `Host` of the request, over http.
+    /// The base of those links; without it the `Host` of the request, by the API's own protocol.
     pub public_url: Option<String>,
     /// Signs those links; without it a key of this process, so that links end with it.
     pub link_secret: Option<Secret>,

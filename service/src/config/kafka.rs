@@ -27,7 +27,7 @@ impl Default for KafkaSettings {
 }
 
 /// Properties that decide what is lost or doubled; the code sets them.
-const RESERVED: [&str; 21] = [
+const RESERVED: [&str; 22] = [
     "bootstrap.servers",
     "metadata.broker.list",
     "client.id",
@@ -39,6 +39,7 @@ const RESERVED: [&str; 21] = [
     "check.crcs",
     "enable.auto.commit",
     "enable.auto.offset.store",
+    "enable.ssl.certificate.verification",
     "enable.idempotence",
     "enable.partition.eof",
     "isolation.level",

@@ -1,6 +1,6 @@
 //! `[registry]`: the schema registry.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use credentials::Secret;
 use serde::Deserialize;
@@ -17,6 +17,8 @@ pub struct RegistrySettings {
     pub username: Option<String>,
     /// For HTTP basic authentication.
     pub password: Option<Secret>,
+    /// A PEM file with the authorities that `https://` is checked against, in place of the system's.
+    pub ca_file: Option<PathBuf>,
     /// How long one request may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
@@ -24,7 +26,7 @@ pub struct RegistrySettings {
 
 impl Default for RegistrySettings {
     fn default() -> Self {
-        Self { url: None, username: None, password: None, timeout: Duration::from_secs(10) }
+        Self { url: None, username: None, password: None, ca_file: None, timeout: Duration::from_secs(10) }
     }
 }
 

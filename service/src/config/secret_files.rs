@@ -9,9 +9,10 @@ use secrecy::ExposeSecret as _;
 use super::ConfigError;
 
 /// Every key that may be given by a file.
-const SECRETS: [(&str, &str); 14] = [
+const SECRETS: [(&str, &str); 15] = [
     ("database", "ingestor_url"),
     ("database", "api_url"),
+    ("database", "replica_url"),
     ("database", "projector_url"),
     ("database", "migrator_url"),
     ("database", "operator_url"),

@@ -1,6 +1,6 @@
 //! `[telemetry]`: logs, traces, metrics and health.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -16,6 +16,8 @@ pub struct TelemetrySettings {
     pub log_filter: String,
     /// Where traces go (OTLP over HTTP, protobuf), such as `http://collector:4318`; `OTEL_EXPORTER_OTLP_ENDPOINT` too.
     pub otlp_endpoint: Option<String>,
+    /// A PEM file with the authorities that an https:// endpoint is checked against, in place of the system's.
+    pub otlp_ca_file: Option<PathBuf>,
     /// The share of traces that are recorded when the caller has not decided, 0 to 1.
     pub trace_ratio: f64,
     /// Where `/metrics`, `/health/live` and `/health/ready` are served.
@@ -40,6 +42,7 @@ impl Default for TelemetrySettings {
             log_format: LogFormat::Json,
             log_filter: "info".to_owned(),
             otlp_endpoint: None,
+            otlp_ca_file: None,
             trace_ratio: 1.0,
             listen: SocketAddr::from(([0, 0, 0, 0], 9464)),
             service_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -80,6 +80,18 @@ impl DaemonConfig {
         self
     }
 
+    /// This database URL in place of the test server's; `key` is such as `api_url`.
+    pub fn database_url(mut self, key: &'static str, url: &str) -> Self {
+        self.database.insert(key, url.to_owned());
+        self
+    }
+
+    /// Leaves a database URL out.
+    pub fn without_database_url(mut self, key: &str) -> Self {
+        self.database.remove(key);
+        self
+    }
+
     /// The registry is reached by this URL.
     pub fn registry_url(mut self, url: &str) -> Self {
         url.clone_into(&mut self.registry);

@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::connect;
-use crate::{postgres::quiet_port, wait_until};
+use crate::{Issued, postgres::quiet_port, wait_until};
 
 /// Where Debian and Ubuntu keep RabbitMQ's programs, without the wrappers that want its own account.
 const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
@@ -27,6 +27,7 @@ pub struct RabbitNode {
     programs: PathBuf,
     folder: TempDir,
     port: u16,
+    tls_port: Option<u16>,
     distribution_port: u16,
     mapper_port: u16,
     mapper: Child,
@@ -36,30 +37,46 @@ pub struct RabbitNode {
 impl RabbitNode {
     /// Starts one, and waits until it takes connections.
     pub async fn start() -> Self {
-        Self::start_of(Path::new(PROGRAMS)).await
+        Self::start_of(Path::new(PROGRAMS), None).await
+    }
+
+    /// Starts one that also takes connections by TLS, with a certificate of this authority, and refuses older versions than 1.2.
+    pub async fn start_secured(authority: &Path, shown: &Issued) -> Self {
+        Self::start_of(Path::new(PROGRAMS), Some((authority, shown))).await
     }
 
     /// The same with another version's programs; `None` where this machine has none.
     pub async fn start_other() -> Option<Self> {
         let programs = PathBuf::from(std::env::var_os(OTHER_PROGRAMS)?);
-        Some(Self::start_of(&programs).await)
+        Some(Self::start_of(&programs, None).await)
     }
 
-    async fn start_of(programs: &Path) -> Self {
+    async fn start_of(programs: &Path, secured: Option<(&Path, &Issued)>) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the node");
         let (port, distribution_port, mapper_port) = (quiet_port(), quiet_port(), quiet_port());
         let mut mapper = dying_with_us("epmd");
         mapper.args(["-port", &mapper_port.to_string(), "-address", "127.0.0.1"]);
         let mapper = mapper.stdin(Stdio::null()).spawn().expect("Erlang's port mapper starts");
-        let config = format!(
+        let tls_port = secured.map(|_| quiet_port());
+        let mut config = format!(
             "listeners.tcp.1 = 127.0.0.1:{port}\ndefault_user = audit\ndefault_pass = audit\nlog.console = true\nlog.file = false\n"
         );
+        if let Some(((authority, shown), port)) = secured.zip(tls_port) {
+            let (certificate, key) = (shown.certificate.display(), shown.key.display());
+            let tls = format!(
+                "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {}\nssl_options.certfile = {certificate}\n\
+                 ssl_options.keyfile = {key}\nssl_options.versions.1 = tlsv1.3\nssl_options.versions.2 = tlsv1.2\n",
+                authority.display()
+            );
+            config.push_str(&tls);
+        }
         std::fs::write(folder.path().join("rabbitmq.conf"), config).expect("the configuration is written");
         let node = start(programs, &folder, distribution_port, mapper_port);
         let node = Self {
             programs: programs.to_path_buf(),
             folder,
             port,
+            tls_port,
             distribution_port,
             mapper_port,
             mapper,
@@ -72,6 +89,12 @@ impl RabbitNode {
     /// Its URL.
     pub fn url(&self) -> String {
         format!("amqp://audit:audit@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// Its URL for TLS, by this name; only of [`RabbitNode::start_secured`].
+    pub fn secured_url(&self, host: &str, password: &str) -> String {
+        let port = self.tls_port.expect("it was started with TLS");
+        format!("amqps://audit:{password}@{host}:{port}/%2f")
     }
 
     /// Where it listens, `host:port`.

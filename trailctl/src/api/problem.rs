@@ -9,7 +9,7 @@ use crate::outcome::UsageError;
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// No answer at all.
-    #[error("cannot reach the API at {url}: is it running? (`cargo xtask status`; --api names another)")]
+    #[error("cannot reach the API at {url}: {}", credentials::refusal(source, "the variable SSL_CERT_FILE").unwrap_or_else(|| "is it running? (`cargo xtask status`; --api names another)".to_owned()))]
     Unreachable {
         /// The API's address.
         url: String,

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, Response, Uri, header},
 };
 use serde::{Deserialize, Serialize};
+use service::config::ApiSettings;
 use shared::{
     filter::{EventFilter, Order, Pattern, Sort, leaves_accesses_out},
     problem::ProblemType,
@@ -163,7 +164,8 @@ pub(crate) async fn export(
         exports.write(api.reader.clone(), request(filter, scope), format, &name).await.map_err(refused)?;
     let lifetime = i64::try_from(exports.link_lifetime.as_micros()).unwrap_or(i64::MAX);
     let expires_at = Timestamp::from_micros(now.as_micros().saturating_add(lifetime));
-    let download_url = link(exports, &name, expires_at, &headers, &uri).await?;
+    let own = own_address(&api.settings, &headers, &uri);
+    let download_url = link(exports, &name, expires_at, own).await?;
     Ok(json(&Export { download_url, expires_at, events }, usize::try_from(events).unwrap_or(usize::MAX)))
 }
 
@@ -177,13 +179,7 @@ fn file_name(now: Timestamp, format: Format) -> String {
     format!("audit_{day}_{:032x}.{}", rand::random::<u128>(), format.extension())
 }
 
-async fn link(
-    exports: &Exports,
-    name: &str,
-    until: Timestamp,
-    headers: &HeaderMap,
-    uri: &Uri,
-) -> Result<String, Problem> {
+async fn link(exports: &Exports, name: &str, until: Timestamp, own: String) -> Result<String, Problem> {
     let place = exports.place();
     let presigned =
         place.presigned(name, exports.link_lifetime).await.map_err(|error| refused(error.into()))?;
@@ -191,12 +187,16 @@ async fn link(
         return Ok(url);
     }
     let signature = place.link().map(|link| link.query(name, until)).ok_or_else(Problem::internal)?;
-    let base = exports.public_url.clone().unwrap_or_else(|| {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str));
-        format!("http://{}", host.unwrap_or("localhost"))
-    });
+    let base = exports.public_url.clone().unwrap_or(own);
     Ok(format!("{base}/audit/exports/{name}?{signature}"))
+}
+
+/// Where the caller has reached this API.
+fn own_address(settings: &ApiSettings, headers: &HeaderMap, uri: &Uri) -> String {
+    let scheme = if settings.tls_certificate_file.is_some() { "https" } else { "http" };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str));
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
 }
 
 fn refused(error: ExportError) -> Problem {
