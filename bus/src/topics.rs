@@ -215,5 +215,19 @@ pub async fn describe(
 
 /// The first offset that a partition still holds: everything below is gone from Kafka.
 pub async fn first_offset(settings: &KafkaSettings, topic: &str, partition: i32) -> Result<i64, TopicError> {
-    Cluster::connect(settings)?.first_offset(topic, partition).await
+    Ok(Cluster::connect(settings)?.offsets(topic, partition).await?.0)
+}
+
+/// For each of these partitions the first offset that it still holds and the one that its next record will have; an error for
+/// one that cannot be asked for.
+pub async fn offsets(
+    settings: &KafkaSettings,
+    partitions: impl IntoIterator<Item = (String, i32)>,
+) -> Result<Vec<Result<(i64, i64), TopicError>>, TopicError> {
+    let cluster = Cluster::connect(settings)?;
+    let mut found = Vec::new();
+    for (topic, partition) in partitions {
+        found.push(cluster.offsets(&topic, partition).await);
+    }
+    Ok(found)
 }

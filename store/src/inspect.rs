@@ -23,6 +23,45 @@ pub struct Inspection {
     pub partitions: i64,
 }
 
+/// What the server promises about what it has acknowledged, and whether it could be restored to a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// `server_version_num`: 150020 is 15.20.
+    pub version: i32,
+    /// Whether commits reach the disk at all (`fsync`, `full_page_writes`).
+    pub is_durable: bool,
+    /// `synchronous_commit`.
+    pub synchronous_commit: String,
+    /// `synchronous_standby_names`; `""` = a commit waits for no standby.
+    pub synchronous_standbys: String,
+    /// Whether pages have checksums.
+    pub checksums: bool,
+    /// Whether the write-ahead log is archived by the server.
+    pub archives: bool,
+    /// Whether the last try to archive failed.
+    pub archiving_fails: bool,
+    /// Bytes of this database.
+    pub size: i64,
+}
+
+/// Asks the server for its settings; every role may.
+pub async fn server_settings(client: &Client) -> Result<ServerSettings, StoreError> {
+    let row = client.query_one(SERVER_SETTINGS, &[]).await?;
+    let (fsync, full_pages): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
+    let time = |at: usize| row.try_get::<_, Option<Micros>>(at).map(|time| time.map(|Micros(time)| time));
+    Ok(ServerSettings {
+        version: row.try_get(0)?,
+        is_durable: fsync && full_pages,
+        synchronous_commit: row.try_get(3)?,
+        synchronous_standbys: row.try_get(4)?,
+        checksums: row.try_get(5)?,
+        archives: row.try_get(6)?,
+        archiving_fails: time(8)? > time(7)?,
+        size: row.try_get(9)?,
+    })
+}
+
+const SERVER_SETTINGS: &str = include_str!("../sql/server_settings.sql");
 const INSPECT: &str = include_str!("../sql/inspect.sql");
 const UNPUBLISHED: &str = include_str!("../sql/unpublished_count.sql");
 

@@ -30,6 +30,7 @@ pub struct Log {
 }
 
 const OPEN: &str = include_str!("../sql/open_logs.sql");
+const OPEN_POSITIONS: &str = include_str!("../sql/open_positions.sql");
 const CREATE: &str = include_str!("../sql/create_logs.sql");
 
 /// The newest incarnation of each partition, made at position 0 where there is none, in the order asked for.
@@ -54,6 +55,12 @@ pub async fn find_log(
 ) -> Result<Option<Log>, StoreError> {
     let rows = client.query(OPEN, &[&cluster, &[topic].as_slice(), &[partition].as_slice()]).await?;
     rows.first().map(|row| read_log(cluster, row)).transpose()
+}
+
+/// Topic, partition and position of each log of the cluster that is still read.
+pub async fn open_positions(client: &Client, cluster: &str) -> Result<Vec<(String, i32, i64)>, StoreError> {
+    let rows = client.query(OPEN_POSITIONS, &[&cluster]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
 fn read_log(cluster: &str, row: &tokio_postgres::Row) -> Result<Log, StoreError> {

@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
 pub(crate) const HISTORY_TABLE: &str = "schema_history";
 
 const VERSION: &str = include_str!("../sql/schema_version.sql");
+const UNKNOWN_REMOVALS: &str = include_str!("../sql/unknown_removals.sql");
 
 /// refinery's runner over [`MIGRATIONS`]; refuses a database that holds other migrations than these.
 pub(crate) fn runner() -> Runner {
@@ -55,16 +56,19 @@ pub async fn schema_version(client: &Client) -> Result<Option<i64>, StoreError> 
     }
 }
 
-/// Refuses a database whose schema is older or newer than this build's.
+/// Refuses a database whose schema is older than this build's, or so much newer that something is gone from it.
+///
+/// A migration only adds, so the release before goes on working on the schema of the next, while that is rolled out and when it
+/// is taken back. One that takes something away is called `remove_…`, and comes a release after the last program that used it.
 pub async fn require_known_schema(client: &Client) -> Result<(), StoreError> {
     let (found, known) = (schema_version(client).await?, known_version());
-    if found == Some(known) {
-        return Ok(());
+    let refused = |remedy| Err(StoreError::UnknownSchema { found, known, remedy });
+    match found {
+        Some(version) if version == known => Ok(()),
+        Some(version) if version > known => match client.query_opt(UNKNOWN_REMOVALS, &[&known]).await? {
+            None => Ok(()),
+            Some(_) => refused("use the release that made this schema, or a newer one"),
+        },
+        _ => refused("run `trailctl migrate` (with --bootstrap on a new database)"),
     }
-    let remedy = if found.is_some_and(|found| found > known) {
-        "use the release that made this schema, or a newer one"
-    } else {
-        "run `trailctl migrate` (with --bootstrap on a new database)"
-    };
-    Err(StoreError::UnknownSchema { found, known, remedy })
 }

@@ -58,23 +58,101 @@ async fn bootstraps_of_several_databases_at_the_same_time_succeed() {
     assert_eq!(unowned, 1);
 }
 
-#[tokio::test]
-async fn a_newer_schema_is_refused_by_everything() {
+/// What a later release's migration leaves behind.
+async fn from_the_future(name: &str) -> TestDatabase {
     let database = TestDatabase::create().await;
     let client = database.superuser_client().await;
-    client
-        .batch_execute(
-            "insert into audit.schema_history values (99, 'from_the_future', '2030-01-01T00:00:00Z', '1')",
-        )
-        .await
-        .unwrap();
+    let adding = format!(
+        "insert into audit.schema_history values (998, 'add_more', '2030-01-01T00:00:00Z', '1'),
+            (999, '{name}', '2030-01-01T00:00:01Z', '2');
+         create table audit.more (id int primary key);
+         alter table audit.logs add column more text"
+    );
+    client.batch_execute(&adding).await.unwrap();
+    database
+}
+
+#[tokio::test]
+async fn the_release_before_works_on_a_schema_that_was_added_to() {
+    let database = from_the_future("add_again").await;
+    let logs = database.logs("audit.events", 1).await;
+    let mut writer =
+        store::Writer::connect(&database.url("audit_ingestor"), "store-test", &["standard"]).await.unwrap();
+    writer.append(&batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap();
+    let reader = store::Reader::connect(&database.url("audit_api"), 1, "store-test").await.unwrap();
+    reader.check().await.unwrap();
+    assert_eq!(reader.head().await.unwrap(), 1);
+    let verified = store::verify::verify(&database.client("audit_operator").await, |_| {}).await.unwrap();
+    assert!(verified.is_clean() && verified.events == 3, "{verified:?}");
+    // What it must not do is migrate.
+    let error = migrate(&database.url("audit_migrator"), &classes(), IndexSet::Standard).await.err().unwrap();
+    assert!(matches!(error, StoreError::UnknownSchema { found: Some(999), .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_schema_that_something_was_taken_from_is_refused_by_everything() {
+    let database = from_the_future("remove_something").await;
     let refused = [
         migrate(&database.url("audit_migrator"), &classes(), IndexSet::Standard).await.err().unwrap(),
         store::Writer::connect(&database.url("audit_ingestor"), "store-test", &[]).await.err().unwrap(),
         store::Reader::connect(&database.url("audit_api"), 1, "store-test").await.err().unwrap(),
     ];
     for error in refused {
-        assert!(matches!(error, StoreError::UnknownSchema { found: Some(99), .. }), "{error}");
+        assert!(matches!(error, StoreError::UnknownSchema { found: Some(999), .. }), "{error}");
+        assert!(error.to_string().contains("use the release"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_lacks_the_last_migration_is_refused_with_the_remedy() {
+    let database = TestDatabase::create().await;
+    let client = database.superuser_client().await;
+    let last =
+        "delete from audit.schema_history where version = (select max(version) from audit.schema_history)";
+    client.batch_execute(last).await.unwrap();
+    let refused = [
+        store::Writer::connect(&database.url("audit_ingestor"), "store-test", &[]).await.err().unwrap(),
+        store::Reader::connect(&database.url("audit_api"), 1, "store-test").await.err().unwrap(),
+    ];
+    for error in refused {
+        assert!(error.to_string().contains("run `trailctl migrate`"), "{error}");
+    }
+}
+
+/// Statements that take away what the release before may still use. Replacing a function or a view keeps its name and columns.
+const TAKES_AWAY: [&str; 8] = [
+    "drop table",
+    "drop column",
+    "drop view",
+    "drop function",
+    "drop schema",
+    "rename ",
+    "set not null",
+    "revoke ",
+];
+
+/// Looked at by a person: no program inserts into the table of projections.
+const HARMLESS: [&str; 1] = ["alter table audit.projections alter column tables set not null"];
+
+#[test]
+fn a_migration_only_adds_unless_its_name_says_so() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let (number, rest) = name.strip_prefix('V').unwrap().split_once("__").unwrap();
+        // Until the sixth there was nobody before.
+        if number.parse::<u32>().unwrap() <= 6 || rest.starts_with("remove_") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
+        // What is made is first taken from everybody.
+        let is_harmless =
+            |line: &str| line.contains("from public") || HARMLESS.iter().any(|known| line.contains(known));
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("--") && !is_harmless(line)) {
+            let taken = TAKES_AWAY.iter().find(|taking| line.contains(**taking));
+            assert_eq!(taken, None, "{name}: {line}: such a migration is called V<n>__remove_…");
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct PostgresNode {
     port: u16,
     settings: Vec<String>,
     child: Child,
+    /// Where its write-ahead log goes.
+    archive: Option<TempDir>,
 }
 
 impl PostgresNode {
@@ -74,12 +76,60 @@ impl PostgresNode {
         );
     }
 
+    /// Starts a primary that archives its write-ahead log, for [`PostgresNode::restore`].
+    pub async fn start_archiving() -> Self {
+        let archive = folder();
+        let command = format!("archive_command=cp %p {}/%f", archive.path().display());
+        let mut node = Self::start(&["archive_mode=on", &command]).await;
+        node.archive = Some(archive);
+        node
+    }
+
+    /// A base backup, taken now.
+    pub fn back_up(&self) -> TempDir {
+        let folder = folder();
+        self.base_backup(&data(&folder), &[]);
+        folder
+    }
+
+    /// Names this moment, and waits until the archive reaches it.
+    pub async fn name_moment(&self, name: &str) {
+        let client = self.connect("postgres").await;
+        let statement = format!("select pg_walfile_name(pg_create_restore_point('{name}'))");
+        let file: String = client.query_one(&statement, &[]).await.expect("the moment is named").get(0);
+        client.batch_execute("select pg_switch_wal()").await.expect("the file is closed");
+        wait_until("the archive reaches the moment", READY, || async {
+            self.archived().join(&file).exists().then_some(())
+        })
+        .await;
+    }
+
+    /// A server on the backup and the archive, as it all was at this moment, that takes writes.
+    pub async fn restore(&self, backup: TempDir, moment: &str) -> Self {
+        let signal = data(&backup).join("recovery.signal");
+        std::fs::write(&signal, "").expect("the signal is written");
+        let command = format!("restore_command=cp {}/%f %p", self.archived().display());
+        let target = format!("recovery_target_name={moment}");
+        let node = Self::launch(backup, &[&command, &target, "recovery_target_action=promote"]).await;
+        let client = node.connect("postgres").await;
+        wait_until("the copy is restored", READY, || async {
+            let row = client.query_one("select pg_is_in_recovery()", &[]).await.ok()?;
+            (!row.get::<_, bool>(0)).then_some(())
+        })
+        .await;
+        node
+    }
+
+    fn archived(&self) -> &Path {
+        self.archive.as_ref().expect("it was started with an archive").path()
+    }
+
     async fn launch(folder: TempDir, settings: &[&str]) -> Self {
         let port = quiet_port();
         let settings: Vec<String> =
             SETTINGS.iter().chain(settings).map(|&setting| setting.to_owned()).collect();
         let child = postgres(&folder, port, &settings);
-        let node = Self { folder, port, settings, child };
+        let node = Self { folder, port, settings, child, archive: None };
         node.ready().await;
         node
     }

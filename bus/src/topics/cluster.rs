@@ -91,12 +91,12 @@ impl Cluster {
         Ok(TopicState::Created { partitions: rule.partitions, replication })
     }
 
-    pub(super) async fn first_offset(&self, topic: &str, partition: i32) -> Result<i64, TopicError> {
+    /// The first offset that a partition still holds, and the one that its next record will have.
+    pub(super) async fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), TopicError> {
         let (admin, topic) = (Arc::clone(&self.admin), topic.to_owned());
         // librdkafka's watermark request blocks.
         let fetching =
             tokio::task::spawn_blocking(move || admin.inner().fetch_watermarks(&topic, partition, REQUEST));
-        let (first, _end) = fetching.await.map_err(|_| TopicError::Interrupted)??;
-        Ok(first)
+        Ok(fetching.await.map_err(|_| TopicError::Interrupted)??)
     }
 }

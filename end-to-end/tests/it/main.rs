@@ -5,5 +5,6 @@ mod chaos;
 mod demo;
 mod lifecycle;
 mod million;
+mod restore;
 mod slow_commits;
 mod tour;

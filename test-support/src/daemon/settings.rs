@@ -92,6 +92,14 @@ impl DaemonConfig {
         self
     }
 
+    /// Every database URL leads to this server instead.
+    pub fn database_at(mut self, node: &crate::PostgresNode) -> Self {
+        for url in self.database.values_mut() {
+            *url = node.in_place_of(url);
+        }
+        self
+    }
+
     /// The registry is reached by this URL.
     pub fn registry_url(mut self, url: &str) -> Self {
         url.clone_into(&mut self.registry);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    doctor::{Check, Level, cluster, database},
+    doctor::{Check, Level, cluster, database, positions, server},
     outcome::Outcome,
     output::{
         OutputFormat, escape,
@@ -67,7 +67,10 @@ async fn checks(session: &Session) -> Vec<Check> {
         Err(error) => Check::warn("tokens", error.to_string(), "the API needs it"),
     });
     checks.extend(database::check(&config.database, session.clock).await);
+    checks.extend(server::check(&config.database).await);
+    checks.extend(server::replica(&config).await);
     checks.extend(cluster::kafka(&config).await);
+    checks.extend(positions::check(&config).await);
     checks.push(cluster::registry(&config).await);
     checks
 }

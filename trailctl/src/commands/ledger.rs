@@ -33,6 +33,27 @@ Examples:
   trailctl ledger new-incarnation audit.events 3
   trailctl ledger new-incarnation audit.events 3 --yes")]
     NewIncarnation(NewIncarnation),
+    /// Print the root of the ledger: two databases with the same root hold the same appends
+    ///
+    /// The RFC 6962 root over the entries of all appends up to one. Take it from a restored copy, then from the source at the
+    /// copy's size; with `trailctl verify` clean on both they are equal, row by row. Exit code 1 when --expect is not met.
+    #[command(verbatim_doc_comment)]
+    #[command(after_help = "\
+Examples:
+  trailctl ledger root
+  trailctl ledger root --at 812 --expect 5f0c…")]
+    Root(Root),
+}
+
+/// Arguments of `root`.
+#[derive(Debug, clap::Args)]
+pub struct Root {
+    /// The last append that counts [default: the newest]
+    #[arg(long, value_name = "APPEND", value_parser = clap::value_parser!(i64).range(0..))]
+    at: Option<i64>,
+    /// The root that it must have
+    #[arg(long, value_name = "HEX")]
+    expect: Option<String>,
 }
 
 /// Arguments of `accept-gap`.
@@ -67,6 +88,7 @@ pub async fn run(command: &Command, session: &Session) -> anyhow::Result<Outcome
     match command {
         Command::AcceptGap(arguments) => accept_gap(arguments, session).await,
         Command::NewIncarnation(arguments) => new_incarnation(arguments, session).await,
+        Command::Root(arguments) => root(arguments, session).await,
     }
 }
 
@@ -155,5 +177,26 @@ async fn new_incarnation(arguments: &NewIncarnation, session: &Session) -> anyho
     print_single(&report.to_string(), session.output(), session.terminal)?;
     session
         .say("the ingestor takes the partition up again within its next assignment (restart it to hurry it)");
+    Ok(Outcome::Done)
+}
+
+async fn root(arguments: &Root, session: &Session) -> anyhow::Result<Outcome> {
+    let config = session.config()?;
+    let url = config.database.operator_url().map_err(|error| outcome::usage(error.to_string()))?;
+    let client = store::connect(&migrate::url(url), "trailctl-ledger").await?;
+    store::schema::require_known_schema(&client).await?;
+    let ledger = store::ledger::root(&client, arguments.at).await?;
+    let root = hex::encode(ledger.root);
+    let report =
+        json!({"size": ledger.size, "root": root, "events": ledger.events, "offsets": ledger.offsets});
+    print_single(&report.to_string(), session.output(), session.terminal)?;
+    if let Some(at) = arguments.at.filter(|at| *at > ledger.size) {
+        session.say(&format!("the ledger ends at append {}: append {at} is not in it", ledger.size));
+        return Ok(Outcome::Finding);
+    }
+    if arguments.expect.as_ref().is_some_and(|expected| !expected.eq_ignore_ascii_case(&root)) {
+        session.say("the root is another one: the appends up to here are not the same");
+        return Ok(Outcome::Finding);
+    }
     Ok(Outcome::Done)
 }

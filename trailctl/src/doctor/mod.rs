@@ -2,6 +2,8 @@
 
 pub mod cluster;
 pub mod database;
+pub mod positions;
+pub mod server;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

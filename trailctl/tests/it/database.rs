@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_support::{DaemonConfig, Role, TestDatabase, TestTopic, unique, wait_until};
+use test_support::{DaemonConfig, PostgresNode, Role, TestDatabase, TestTopic, unique, wait_until};
 
 use crate::running::{Ran, Trailctl};
 
@@ -267,7 +267,10 @@ async fn doctor_finds_nothing_in_a_healthy_set_up() {
     trailctl.run(&["topics", "describe", &unique("absent")]).ends_with(1);
 
     let ran = trailctl.run(&["doctor", "--output", "table"]).ends_with(0);
-    for line in ran.stdout.lines() {
+    // The test server archives nothing, which is worth a word.
+    let archive =
+        |line: &&str| line.starts_with("warn  archive: ") || line.starts_with("      → if nothing else");
+    for line in ran.stdout.lines().filter(|line| !archive(line)) {
         assert!(line.starts_with("ok  "), "{}", ran.stdout);
     }
     for name in [
@@ -276,6 +279,8 @@ async fn doctor_finds_nothing_in_a_healthy_set_up() {
         "indexes",
         "clock",
         "dead letters",
+        "server",
+        "positions",
         "kafka",
         "schema registry",
     ] {
@@ -306,6 +311,48 @@ async fn doctor_finds_a_role_that_could_change_events_and_a_guard_that_is_off() 
     assert_eq!(level("database as audit_ingestor"), Some("fail".into()), "{}", ran.stdout);
     assert_eq!(level("guards"), Some("fail".into()), "{}", ran.stdout);
     assert_eq!(level("database as audit_api"), Some("ok".into()), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn doctor_finds_a_standby_that_is_behind_and_an_archive_that_works() {
+    let primary = PostgresNode::start_archiving().await;
+    let database = TestDatabase::create_on(&primary).await;
+    let standby = primary.standby(&[]).await;
+    let replica = standby.in_place_of(&database.url_for(Role::Api));
+    let config = DaemonConfig::new(&database).set("database", "replica_url", format!("{replica:?}")).set(
+        "api",
+        "replica_max_lag",
+        "\"1ms\"",
+    );
+    primary.name_moment("archived").await;
+    let check = |ran: &Ran, name: &str| {
+        ran.json_lines().into_iter().find(|line| line["check"] == name).unwrap_or_default()
+    };
+    let ran = Trailctl::new(&config).run(&["doctor"]);
+    assert_eq!(check(&ran, "standby")["detail"], "has everything", "{}", ran.stdout);
+    assert_eq!(check(&ran, "archive")["level"], "ok", "{}", ran.stdout);
+    // Fast, and not for keeps: what the tests' own servers trade away is exactly what must not pass.
+    assert_eq!(check(&ran, "server")["level"], "fail", "{}", ran.stdout);
+    standby.hold().await;
+    let superuser = primary.connect(database.name()).await;
+    superuser
+        .batch_execute(
+            "insert into audit.logs (cluster, topic, \"partition\", incarnation, next_offset) values ('c', 't', 0, 1, 1);
+             insert into audit.appends (append_no, log_id, from_offset, next_offset, stored, duplicate, dead_lettered, skipped,
+                 batch_root, recorded_at)
+             select 1, log_id, 0, 1, 0, 1, 0, 0, sha256(''), now() - interval '1 minute' from audit.logs",
+        )
+        .await
+        .expect("a superuser can do anything");
+    let ran = Trailctl::new(&config).run(&["doctor"]);
+    assert_eq!(check(&ran, "standby")["level"], "warn", "{}", ran.stdout);
+    let away = DaemonConfig::new(&database).set(
+        "database",
+        "replica_url",
+        "\"postgres://audit_api@127.0.0.1:1/audit\"",
+    );
+    let ran = Trailctl::new(&away).run(&["doctor"]);
+    assert_eq!(check(&ran, "standby")["level"], "fail", "{}", ran.stdout);
 }
 
 /// A database whose newest log of partition 0 of the topic stands at 0.
