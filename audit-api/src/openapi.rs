@@ -29,7 +29,8 @@ pub use aggregate::{DiffDocument, HistoryDocument, IntegrityDocument, StateDocum
 pub use causation::{CausationDocument, CorrelationDocument};
 pub use dead_letter::{DeadLetterDocument, DeadLetterPageDocument, RedrivenDocument};
 pub use event::{
-    AsOfDocument, EventDocument, EventPageDocument, NewEventDocument, PageInfoDocument, SubmittedDocument,
+    AsOfDocument, ContainerDocument, EventDocument, EventPageDocument, NewEventDocument, PageInfoDocument,
+    SubmittedDocument,
 };
 pub use record::RecordDocument;
 pub use statistics::StatisticsDocument;

@@ -5,6 +5,7 @@
 //! 440 MB), holds maps in random order, and has no way to render without a tree of values in between. Property tests
 //! hold the two against each other.
 
+mod container;
 mod encode;
 mod envelope;
 mod framing;
@@ -16,7 +17,8 @@ mod reduce;
 mod scalar;
 mod schema;
 
-pub use encode::encode_canonical;
+pub use container::{ContainerWriter, END_LENGTH, SyncMarker, is_end};
+pub use encode::{encode_canonical, push_canonical};
 pub use framing::{SchemaReference, VALUE_SCHEMA_HEADER, frame, unframe};
 pub use schema::{SchemaError, WriterSchema};
 
@@ -24,6 +26,9 @@ use crate::json::{self, ProtectedMarker};
 
 /// The canonical envelope's schema, subject `audit.events-value`.
 pub const CANONICAL_SCHEMA: &str = include_str!("../../schemas/audit_event/v1.avsc");
+
+/// The schema of stored events in container files: the canonical envelope's, and two fields more.
+pub const STORED_SCHEMA: &str = include_str!("../../schemas/audit_event/stored.avsc");
 
 /// The canonical schema without whitespace: the text to register, since registries compare texts.
 pub fn canonical_schema_compact() -> String {

@@ -9,7 +9,7 @@ mod tokens;
 mod write;
 
 pub(crate) use normal::equal;
-pub(crate) use opened::{Opened, open, string};
+pub(crate) use opened::{Opened, open, string, texts};
 pub(crate) use write::{push_integer, push_string};
 
 use crate::refusal::{Reason, Refusal};

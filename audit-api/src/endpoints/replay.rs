@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use crate::{
     endpoints::{Asked, Serving},
     measure,
-    openapi::EventDocument,
+    openapi::{ContainerDocument, EventDocument},
     request::{
         Media, Parameters,
         filter::{self, FilterParameters},
@@ -90,21 +90,23 @@ impl Start {
 /// The replay of everything
 ///
 /// Every event that you may see and that matches, in recorded order, up to the newest one at the start of the
-/// request: JSON lines, or server-sent events that resume by `Last-Event-ID`.
+/// request: JSON lines, server-sent events that resume by `Last-Event-ID`, or an Avro object container file, which ends
+/// with a block of no events when it is whole.
 #[utoipa::path(
     get, path = "/v1/replay", operation_id = "replay", tag = "Streams",
     params(FilterParameters, AfterParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "The last id that you got.")),
     responses(
         (status = 200, description = "The events.", content(
-            (EventDocument = "application/x-ndjson"), (String = "text/event-stream"))),
+            (EventDocument = "application/x-ndjson"), (String = "text/event-stream"),
+            (ContainerDocument = "application/vnd.apache.avro"))),
         (status = 204, description = "You got the `end` event already.")
     )
 )]
 pub(crate) async fn replay(Serving(api): Serving, asked: Asked) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, mut parameters, .. } = asked;
     let scope = caller.events()?;
-    let media = negotiate(&headers, &[Media::Ndjson, Media::EventStream])?;
+    let media = negotiate(&headers, &[Media::Ndjson, Media::EventStream, Media::Avro])?;
     let filter = filter::read(&mut parameters)?;
     let start = Start::read(&headers, &mut parameters, Start::Beginning)?;
     parameters.finish()?;

@@ -2,6 +2,13 @@
 
 use utoipa::ToSchema;
 
+/// Events as an Avro object container file (codec `deflate`), which holds its own schema: the canonical envelope with
+/// `recordedAt` and `position`. Its last block has no events; a file without that was cut off.
+#[derive(ToSchema)]
+#[schema(as = Container, value_type = String, format = Binary)]
+#[expect(dead_code, reason = "the schema of the OpenAPI document")]
+pub struct ContainerDocument(Vec<u8>);
+
 /// An event.
 #[derive(ToSchema)]
 #[schema(as = Event, rename_all = "camelCase")]

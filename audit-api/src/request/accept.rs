@@ -15,6 +15,8 @@ pub enum Media {
     EventStream,
     /// Comma-separated values (RFC 4180), with a header line.
     Csv,
+    /// An Avro object container file of events.
+    Avro,
 }
 
 impl Media {
@@ -25,6 +27,7 @@ impl Media {
             Self::Ndjson => "application/x-ndjson",
             Self::EventStream => "text/event-stream",
             Self::Csv => "text/csv",
+            Self::Avro => "application/vnd.apache.avro",
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, http::Response};
-use shared::{csv::FormulaGuard, view::write_csv_header};
+use shared::{avro::ContainerWriter, csv::FormulaGuard, view::write_csv_header};
 use store::{ChunkLimits, EventRow, StoreError};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tracing::Instrument as _;
@@ -66,6 +66,7 @@ pub struct Out {
     frames: Frames,
     media: Media,
     guard: FormulaGuard,
+    container: Option<ContainerWriter>,
     rows: u64,
     last_sent: Instant,
     heartbeat: Duration,
@@ -77,10 +78,12 @@ impl Streaming {
         let permit = Arc::clone(&api.streams)
             .try_acquire_owned()
             .map_err(|_| Problem::unavailable("all streams are taken: try again, or close one"))?;
-        let (frames, body) = Frames::new(api.settings.slow_client_timeout);
+        let (mut frames, body) = Frames::new(api.settings.slow_client_timeout);
         let heartbeat = api.settings.heartbeat;
         let guard = FormulaGuard::On;
-        let out = Out { frames, media, guard, rows: 0, last_sent: Instant::now(), heartbeat };
+        let container =
+            (media == Media::Avro).then(|| ContainerWriter::begin(rand::random(), frames.buffer()));
+        let out = Out { frames, media, guard, container, rows: 0, last_sent: Instant::now(), heartbeat };
         let (access, ending) = StreamAccess::opened();
         let stream = Self { out, ends: api.end_of_stream(caller.expires), access, permit };
         let mut response = super::data(media.content_type(), body);
@@ -108,13 +111,13 @@ impl Streaming {
             () = client.gone() => Err(Stop::Client(Gone)),
         };
         drop(client);
-        let Out { frames, media, rows, .. } = out;
+        let rows = out.rows;
         let ended = match written {
-            Ok(()) => frames.finish().await.map_err(Stop::from),
+            Ok(()) => out.finish().await.map_err(Stop::from),
             Err(stop) => {
                 // A tail has no end of its own; its client reconnects. Anything else must not look whole.
-                if media == Media::EventStream && matches!(stop, Stop::Expired | Stop::Shutdown) {
-                    frames.end_here();
+                if out.media == Media::EventStream && matches!(stop, Stop::Expired | Stop::Shutdown) {
+                    out.frames.end_here();
                 }
                 Err(stop)
             }
@@ -139,10 +142,12 @@ impl Out {
         F: Fn(&EventRow) -> String + Sync,
     {
         for row in rows {
-            match self.media {
-                Media::EventStream => sse::event(self.frames.buffer(), &id(row), row),
-                Media::Csv => row.view().write_csv(self.frames.buffer(), self.guard),
-                Media::Ndjson | Media::Json => ndjson::line(self.frames.buffer(), row),
+            let buffer = self.frames.buffer();
+            match (&mut self.container, self.media) {
+                (Some(container), _) => container.event(&row.view(), buffer),
+                (None, Media::EventStream) => sse::event(buffer, &id(row), row),
+                (None, Media::Csv) => row.view().write_csv(buffer, self.guard),
+                (None, _) => ndjson::line(buffer, row),
             }
             self.rows += 1;
             self.frames.pass_on().await?;
@@ -157,6 +162,13 @@ impl Out {
         }
         write(self.frames.buffer());
         self.send().await
+    }
+
+    async fn finish(mut self) -> Result<(), Gone> {
+        if let Some(container) = self.container.take() {
+            container.end(self.frames.buffer());
+        }
+        self.frames.finish().await
     }
 
     /// When the next heartbeat is due.

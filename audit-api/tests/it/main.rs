@@ -7,6 +7,7 @@ mod aggregates;
 mod auth;
 mod causation;
 mod clients;
+mod container;
 mod csv;
 mod events;
 mod exports;

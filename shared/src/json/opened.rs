@@ -37,6 +37,13 @@ pub(crate) fn string(text: &str) -> Option<Cow<'_, str>> {
     (scanner.at == text.len()).then_some(content)
 }
 
+/// The members of a text that is one JSON object of strings, unescaped; `None` = it is none.
+pub(crate) fn texts(text: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+    let Opened::Object(members) = open(text)? else { return None };
+    let text_of = |value| if let Opened::Text(text) = value { string(text) } else { None };
+    members.into_iter().map(|(key, value)| Some((key, text_of(value)?))).collect()
+}
+
 impl<'a> Scanner<'a> {
     fn opened(&mut self, depth: usize) -> Scanned<Opened<'a>> {
         let start = self.at;
@@ -99,5 +106,10 @@ mod tests {
         }
         assert_eq!(string(r#""a\n\u00e9""#).as_deref(), Some("a\né"));
         assert_eq!((string("1"), string("\"a"), string("\"a\"b")), (None, None, None));
+        assert_eq!(
+            texts(r#"{"a":"\u00e9","b":""}"#),
+            Some(vec![("a".into(), "é".into()), ("b".into(), "".into())])
+        );
+        assert_eq!((texts("{}"), texts(r#"{"a":1}"#), texts("\"a\"")), (Some(Vec::new()), None, None));
     }
 }

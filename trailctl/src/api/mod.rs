@@ -16,6 +16,8 @@ use crate::{outcome, session::Session};
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// NDJSON, the unpaged form of every list.
 pub const NDJSON: &str = "application/x-ndjson";
+/// An Avro object container file.
+pub const AVRO: &str = "application/vnd.apache.avro";
 /// CSV, with a header line.
 pub const CSV: &str = "text/csv";
 /// Server-sent events.

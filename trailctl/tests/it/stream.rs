@@ -16,11 +16,14 @@ struct Server {
 }
 
 impl Server {
-    fn answering(answers: Vec<String>) -> Self {
+    fn answering(answers: Vec<impl AsRef<[u8]> + Send + 'static>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let asked = std::thread::spawn(move || {
-            answers.iter().map(|answer| serve(listener.accept().expect("a client").0, answer)).collect()
+            answers
+                .iter()
+                .map(|answer| serve(listener.accept().expect("a client").0, answer.as_ref()))
+                .collect()
         });
         Self { url, asked }
     }
@@ -30,13 +33,13 @@ impl Server {
     }
 }
 
-fn serve(mut client: TcpStream, answer: &str) -> String {
+fn serve(mut client: TcpStream, answer: &[u8]) -> String {
     let mut request = String::new();
     let mut reader = BufReader::new(client.try_clone().expect("a second handle"));
     while !request.ends_with("\r\n\r\n") {
         assert!(reader.read_line(&mut request).expect("a request") > 0, "the request broke off: {request}");
     }
-    client.write_all(answer.as_bytes()).expect("sent");
+    client.write_all(answer).expect("sent");
     request
 }
 
@@ -213,4 +216,24 @@ fn pages_are_followed_up_to_the_limit_and_items_keep_their_bytes() {
     let asked = server.asked();
     assert!(asked[0].contains("count=exact") && asked[0].contains("limit=1000"), "{}", asked[0]);
     assert!(asked[1].contains("cursor=c1") && !asked[1].contains("count="), "{}", asked[1]);
+}
+
+#[test]
+fn a_container_file_is_there_only_when_it_is_whole() {
+    let mut whole = Vec::new();
+    shared::avro::ContainerWriter::begin([7; 16], &mut whole).end(&mut whole);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.apache.avro\r\nconnection: close\r\n\r\n";
+    let answer = |file: &[u8]| [head.as_bytes(), file].concat();
+    // Without a length, an answer that was cut between two blocks ends like a whole one.
+    let server = Server::answering(vec![answer(&whole), answer(&whole[..whole.len() - 20])]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    run(&server, &["replay", "--avro", &path("whole.avro")]).ends_with(0);
+    let cut = run(&server, &["replay", "--avro", &path("cut.avro")]).ends_with(3);
+    assert!(cut.stderr.contains("is not whole: run the same command again"), "{}", cut.stderr);
+    assert_eq!(std::fs::read(path("whole.avro")).expect("written"), whole);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("readable").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let asked = server.asked().remove(0).to_lowercase();
+    assert!(asked.contains("accept: application/vnd.apache.avro"), "{asked}");
 }

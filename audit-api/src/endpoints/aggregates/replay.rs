@@ -22,7 +22,7 @@ use crate::{
     auth::Caller,
     endpoints::{Asked, Serving},
     measure,
-    openapi::EventDocument,
+    openapi::{ContainerDocument, EventDocument},
     request::{
         Media, Parameters, negotiate,
         path::Segments,
@@ -58,10 +58,16 @@ struct Replay {
 
 impl Replay {
     fn read(headers: &HeaderMap, parameters: &mut Parameters) -> Result<Self, Problem> {
-        let media = negotiate(headers, &[Media::Ndjson, Media::EventStream])?;
+        let media = negotiate(headers, &[Media::Ndjson, Media::EventStream, Media::Avro])?;
         let mut range = range(parameters)?;
         range.at = parameters.time("at")?;
         let follow = parameters.word("follow", &[("true", true), ("false", false)])?.unwrap_or(false);
+        if follow && media == Media::Avro {
+            return Err(Problem::parameter(
+                "follow",
+                "goes on without end, and a container file has one: follow as text/event-stream or application/x-ndjson",
+            ));
+        }
         let ends = [
             ("at", range.at.is_some()),
             ("to", range.to.is_some()),
@@ -79,8 +85,9 @@ impl Replay {
 
 /// The replay of an aggregate
 ///
-/// Its history in version order as one stream: JSON lines, or server-sent events whose ids resume by `Last-Event-ID`.
-/// With `follow=true` it goes on with what is stored later, in recorded order.
+/// Its history in version order as one stream: JSON lines, server-sent events whose ids resume by `Last-Event-ID`, or an
+/// Avro object container file, which ends with a block of no events when it is whole.
+/// With `follow=true` it goes on with what is stored later, in recorded order; a container file cannot.
 #[utoipa::path(
     get, path = "/v1/aggregates/{type}/{id}/replay", operation_id = "replayAggregate", tag = "Aggregates",
     params(
@@ -91,7 +98,8 @@ impl Replay {
     ),
     responses(
         (status = 200, description = "The events.", content(
-            (EventDocument = "application/x-ndjson"), (String = "text/event-stream"))),
+            (EventDocument = "application/x-ndjson"), (String = "text/event-stream"),
+            (ContainerDocument = "application/vnd.apache.avro"))),
         (status = 204, description = "You got the `end` event already.")
     )
 )]

@@ -1,7 +1,8 @@
-//! `trailctl replay`: a whole stream of events to standard output, in constant memory.
+//! A whole stream of events to standard output or into a file, in constant memory.
 
 use std::{
     io::{self, Write as _},
+    path::PathBuf,
     time::Instant,
 };
 
@@ -9,12 +10,13 @@ use anyhow::Context as _;
 use serde_json::Value;
 use shared::{position::Position, timestamp::Timestamp};
 
-use super::{
-    events,
-    filters::{Filters, quoted, time},
-};
+use super::container;
 use crate::{
     api::{self, ApiClient, ApiOptions, Request, lines, problem::ApiError},
+    commands::{
+        events,
+        filters::{Filters, quoted, time},
+    },
     outcome::{self, Outcome, StandardOutputClosed},
     output::{
         OutputFormat,
@@ -24,14 +26,9 @@ use crate::{
     session::Session,
 };
 
-/// Arguments of `trailctl replay`.
+/// Which events, and where they go.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  trailctl replay > everything.ndjson
-  trailctl replay --aggregate-type Order --after 3:1500 >> orders.ndjson
-  trailctl replay --aggregate LoanApplication 173688 --to-version 10")]
-pub struct Arguments {
+pub(super) struct Stream {
     /// One aggregate, by type and id
     #[arg(long, num_args = 2, value_names = ["TYPE", "ID"])]
     aggregate: Option<Vec<String>>,
@@ -47,13 +44,16 @@ pub struct Arguments {
     /// Only events of this time or before
     #[arg(long, value_name = "TIME", value_parser = time, requires = "aggregate")]
     at: Option<Timestamp>,
+    /// Into an Avro object container file, which is there only once it is whole; - for standard output
+    #[arg(long, value_name = "FILE")]
+    avro: Option<PathBuf>,
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
     api: ApiOptions,
 }
 
-impl Arguments {
+impl Stream {
     fn query(&self) -> Vec<(&'static str, String)> {
         let mut query = self.filters.query();
         let own = [
@@ -94,7 +94,7 @@ impl Arguments {
 }
 
 /// Runs the command.
-pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Outcome> {
+pub(super) async fn run(arguments: &Stream, session: &Session) -> anyhow::Result<Outcome> {
     if arguments.aggregate.is_some()
         && arguments.filters.query().iter().any(|(name, _)| *name != "organizationId")
     {
@@ -104,9 +104,12 @@ pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Out
     }
     let api = ApiClient::new(&arguments.api, session)?;
     let (path, query) = (arguments.path(), arguments.query());
-    let request =
-        Request { path: &path, query: &query, accept: api::NDJSON, last_event_id: None, timeout: None };
+    let accept = if arguments.avro.is_some() { api::AVRO } else { api::NDJSON };
+    let request = Request { path: &path, query: &query, accept, last_event_id: None, timeout: None };
     let response = api.get(request).await.map_err(ApiError::into_anyhow)?;
+    if let Some(file) = &arguments.avro {
+        return container::save(response, file, session).await;
+    }
     let started = Instant::now();
     let bar = progress::bar(
         session.terminal,
@@ -140,7 +143,7 @@ pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Out
     }
 }
 
-fn cut_off(arguments: &Arguments, sink: Sink, cut: lines::CutOff) -> anyhow::Error {
+fn cut_off(arguments: &Stream, sink: Sink, cut: lines::CutOff) -> anyhow::Error {
     let events = sink.events;
     let last: Option<Value> = serde_json::from_slice(&sink.last).ok();
     if let Err(error) = sink.flush() {
@@ -222,10 +225,10 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn arguments(line: &[&str]) -> Arguments {
+    fn arguments(line: &[&str]) -> Stream {
         let line = ["trailctl", "replay"].iter().chain(line);
         match Cli::try_parse_from(line).expect("a good command line").command {
-            Command::Replay(arguments) => arguments,
+            Command::Replay(arguments) => arguments.stream,
             other => panic!("{other:?}"),
         }
     }

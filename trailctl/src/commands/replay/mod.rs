@@ -1,0 +1,24 @@
+//! `trailctl replay`: a whole stream of events.
+
+mod container;
+mod stream;
+
+use crate::{outcome::Outcome, session::Session};
+
+/// Arguments of `trailctl replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trailctl replay > everything.ndjson
+  trailctl replay --aggregate-type Order --after 3:1500 >> orders.ndjson
+  trailctl replay --aggregate LoanApplication 173688 --to-version 10
+  trailctl replay --from 2026-01-01T00:00:00Z --avro january.avro")]
+pub struct Arguments {
+    #[command(flatten)]
+    stream: stream::Stream,
+}
+
+/// Runs the command.
+pub async fn run(arguments: &Arguments, session: &Session) -> anyhow::Result<Outcome> {
+    stream::run(&arguments.stream, session).await
+}
