@@ -79,11 +79,11 @@ pub fn record(letter: &DeadLetter<'_>, topic: &str, group: &str, max_record_byte
     };
     if let Some(digest) = letter.value_digest {
         replace_value(&mut outgoing, digest);
-    } else if crate::producer::size_of(&outgoing) > max_record_bytes {
+    } else if outgoing.size() > max_record_bytes {
         let value = outgoing.value.clone().unwrap_or_default();
         replace_value(&mut outgoing, Sha256::digest(&value).into());
     }
-    if crate::producer::size_of(&outgoing) > max_record_bytes {
+    if outgoing.size() > max_record_bytes {
         // Even key and headers alone are too large: what names the record stays, and the value's digest.
         outgoing.key = None;
         outgoing.headers.retain(|(name, _)| is_ours(name));
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(published.value.as_deref(), Some(&b""[..]));
         assert_eq!(header(&published, DIGEST_HEADER), Some(hex::encode(Sha256::digest(&value)).as_str()));
         assert_eq!(published.key.as_deref(), Some(&b"key"[..]));
-        assert!(crate::producer::size_of(&published) <= LIMIT);
+        assert!(published.size() <= LIMIT);
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
         let headers = [("big".to_owned(), Some(Bytes::from(vec![1; LIMIT])))];
         let letter = DeadLetter { headers: &headers, key: Some(Bytes::from(vec![1; LIMIT])), ..letter(b"x") };
         let published = record(&letter, "audit.dlq", "g", LIMIT);
-        assert!(crate::producer::size_of(&published) <= LIMIT);
+        assert!(published.size() <= LIMIT);
         assert_eq!(header(&published, ID_HEADER), Some("7:42"));
         assert_eq!(header(&published, DIGEST_HEADER), Some(hex::encode(Sha256::digest(b"x")).as_str()));
     }

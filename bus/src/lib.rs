@@ -8,6 +8,7 @@ pub mod events;
 pub mod faults;
 pub mod producer;
 pub mod registry;
+pub mod replay;
 pub mod topics;
 
 pub use client::kafka_client_config;

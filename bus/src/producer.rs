@@ -44,6 +44,15 @@ pub struct Outgoing {
     pub timestamp_ms: Option<i64>,
 }
 
+impl Outgoing {
+    /// Key, value and headers together, in bytes.
+    pub fn size(&self) -> usize {
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
+        length(&self.key) + length(&self.value) + headers
+    }
+}
+
 /// Where an acknowledged record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivered {
@@ -155,7 +164,7 @@ impl Producer {
     /// Records of one partition are written in the order in which they were handed over. Dropped before it is ready,
     /// the record has not been sent.
     pub async fn enqueue(&self, record: Outgoing) -> Result<Delivery, ProduceError> {
-        let bytes = size_of(&record);
+        let bytes = record.size();
         let limit = self.shared.limits.max_record_bytes;
         if bytes > limit {
             return Err(ProduceError::TooLarge { topic: record.topic, bytes, limit });
@@ -267,12 +276,6 @@ fn producer_config(
 /// The byte budget in units; at least one record of the largest size fits.
 fn units_of(limits: &ProducerLimits) -> usize {
     limits.in_flight_bytes.max(limits.max_record_bytes).div_ceil(UNIT).max(1)
-}
-
-pub(crate) fn size_of(record: &Outgoing) -> usize {
-    let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
-    length(&record.key) + length(&record.value) + headers
 }
 
 fn to_kafka(record: &Outgoing, waiting: Box<Waiting>) -> BaseRecord<'_, [u8], [u8], Box<Waiting>> {

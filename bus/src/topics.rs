@@ -213,6 +213,13 @@ pub async fn describe(
     Ok(described)
 }
 
+/// Whether there is a topic of this name.
+pub async fn exists(settings: &KafkaSettings, name: &str) -> Result<bool, TopicError> {
+    // All of them are asked for: a broker that makes topics on demand would make one that is asked for by name.
+    let (found, _) = Cluster::connect(settings)?.describe(None).await?;
+    Ok(found.iter().any(|topic| topic.name == name))
+}
+
 /// The first offset that a partition still holds: everything below is gone from Kafka.
 pub async fn first_offset(settings: &KafkaSettings, topic: &str, partition: i32) -> Result<i64, TopicError> {
     Ok(Cluster::connect(settings)?.offsets(topic, partition).await?.0)

@@ -13,8 +13,6 @@ use store::{Candidate, RawRecord};
 
 use crate::{consume::claim::Assignment, decode::header};
 
-/// The header without which a replay topic's record may not hold `$protected` values (semantics.md 9).
-const REPLAY_HEADER: &str = "audit.replay.of";
 /// Retention classes remembered by type and topic, at most; producers choose the types.
 const MOST_CLASSES: usize = 10_000;
 
@@ -40,7 +38,7 @@ impl Validator {
         offset: i64,
         record: &Arc<RawRecord>,
     ) -> Result<Candidate, Refusal> {
-        let replayed = assignment.replay_topic && header(record, REPLAY_HEADER).is_some();
+        let replayed = assignment.replay_topic && header(record, bus::replay::OF_HEADER).is_some();
         let acceptance = Acceptance {
             now: self.clock.now(),
             topic_organization: &assignment.organization,

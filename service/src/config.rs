@@ -15,6 +15,7 @@ mod lists;
 mod projector;
 mod rabbitmq;
 mod registry;
+mod replays;
 mod secret_files;
 mod source;
 mod submissions;
@@ -34,6 +35,7 @@ pub use kafka::KafkaSettings;
 pub use projector::ProjectorSettings;
 pub use rabbitmq::{DeclarePolicy, RabbitMqSettings};
 pub use registry::RegistrySettings;
+pub use replays::ReplaySettings;
 pub use source::{Loaded, config_file, load, load_from};
 pub use submissions::SubmissionSettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
@@ -64,6 +66,8 @@ pub struct AuditConfig {
     pub projector: ProjectorSettings,
     /// `[submissions]`: events that come in by HTTP.
     pub submissions: SubmissionSettings,
+    /// `[replays]`: replays to topics.
+    pub replays: ReplaySettings,
     /// `[exports]`: where export files go.
     pub exports: ExportSettings,
     /// `[auth]`: which tokens the API accepts.
@@ -127,6 +131,7 @@ impl AuditConfig {
         self.accesses.validate(self)?;
         self.projector.validate()?;
         self.submissions.validate(&self.api, &self.dead_letters)?;
+        self.replays.validate(&self.submissions)?;
         self.exports.validate()?;
         self.auth.validate()?;
         self.telemetry.validate()

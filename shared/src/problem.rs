@@ -30,6 +30,8 @@ pub enum ProblemType {
     RequestInProgress,
     /// An event of this id, with other content, is stored already.
     EventIdConflict,
+    /// The job is in a state in which this cannot be done.
+    JobState,
     /// The body is over the limit.
     PayloadTooLarge,
     /// The request's address is over the limit.
@@ -62,7 +64,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every problem, by status.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::InvalidRequest,
         Self::InvalidCursor,
         Self::CursorMismatch,
@@ -75,6 +77,7 @@ impl ProblemType {
         Self::AmbiguousAggregate,
         Self::RequestInProgress,
         Self::EventIdConflict,
+        Self::JobState,
         Self::PayloadTooLarge,
         Self::UriTooLong,
         Self::UnsupportedMediaType,
@@ -107,6 +110,7 @@ impl ProblemType {
             }
             Self::RequestInProgress => ("request-in-progress", "The same request is still worked on", 409),
             Self::EventIdConflict => ("event-id-conflict", "Another event has this id", 409),
+            Self::JobState => ("job-state", "The job's state does not allow this", 409),
             Self::PayloadTooLarge => ("payload-too-large", "The body is too large", 413),
             Self::UriTooLong => ("uri-too-long", "The address is too long", 414),
             Self::UnsupportedMediaType => ("unsupported-media-type", "Unsupported media type", 415),

@@ -21,6 +21,7 @@ pub mod migrate;
 pub mod projections;
 pub mod reader;
 pub mod redrives;
+pub mod replays;
 pub mod row;
 pub mod schema;
 pub mod schemas;

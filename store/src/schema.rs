@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V7__dead_letters_visible", include_str!("../../migrations/V7__dead_letters_visible.sql")),
     ("V8__statistics", include_str!("../../migrations/V8__statistics.sql")),
     ("V9__payload_search", include_str!("../../migrations/V9__payload_search.sql")),
+    ("V10__replay_jobs", include_str!("../../migrations/V10__replay_jobs.sql")),
 ];
 
 /// Where refinery keeps what it has applied, in schema `audit`.

@@ -266,19 +266,28 @@ async fn only_the_api_writes_its_own_tables_and_no_more_of_them_than_it_needs() 
                    select gen_random_uuid(), log_id, from_offset, 'requested', 'olga', 't' from audit.dispositions where kind = 'dead-lettered'";
     let submission = "insert into audit.submissions (attempt_until, caller, body_digest, idempotency_key, event_ids) \
                       values (now(), sha256('a'), sha256('b'), 'k', array[gen_random_uuid()])";
-    api.batch_execute(&format!("{redrive}; {submission}")).await.unwrap();
+    let job = "insert into audit.replay_jobs (job_id, topic, filter, created_by, until_append, reached_append) \
+               values (gen_random_uuid(), 't', '{}', 'olga', 1, 1)";
+    let step = "insert into audit.replay_steps (job_id, version, step, event_id, by_whom, sent) \
+                select job_id, 1, 'started', gen_random_uuid(), 'olga', 0 from audit.replay_jobs";
+    api.batch_execute(&format!("{redrive}; {submission}; {job}; {step}")).await.unwrap();
     for sql in [
         "update audit.redrives set requested_by = 'somebody else'",
         "delete from audit.redrives",
         "update audit.submissions set event_ids = array[gen_random_uuid()]",
         "update audit.submissions set body_digest = sha256('c')",
         "truncate audit.submissions",
+        "update audit.replay_jobs set created_by = 'somebody else'",
+        "update audit.replay_jobs set organization_id = 'another'",
+        "delete from audit.replay_jobs",
+        "update audit.replay_steps set by_whom = 'somebody else'",
+        "delete from audit.replay_steps",
     ] {
         assert_refused(&api, "audit_api", sql).await;
     }
     for role in ["audit_ingestor", "audit_operator", "audit_retention"] {
         let client = database.client(role).await;
-        for sql in [redrive, submission, "update audit.submissions set attempt_until = now()"] {
+        for sql in [redrive, submission, job, "update audit.submissions set attempt_until = now()"] {
             assert_refused(&client, role, sql).await;
         }
     }

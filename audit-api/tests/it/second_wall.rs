@@ -12,9 +12,10 @@ use crate::{
     server::Server,
 };
 
-/// What can be read without a scope, and every column of it: coordinates, numbers, times, ids; not one word of an event.
+/// What can be read without a scope, and every column of it: coordinates, numbers, times, ids, of replay jobs who asked for what;
+/// not one word of an event.
 /// Anything else must be a view of the scope.
-const WITHOUT_SCOPE: [(&str, &str); 10] = [
+const WITHOUT_SCOPE: [(&str, &str); 12] = [
     ("append_head", "last only_row"),
     (
         "appends",
@@ -28,6 +29,13 @@ const WITHOUT_SCOPE: [(&str, &str); 10] = [
     ),
     ("projections", "position updated_at version name tables"),
     ("redrives", "at offset redrive_id log_id step requested_by to_topic to_partition to_offset"),
+    (
+        "replay_jobs",
+        "created_at updated_at ended_at lease_until run_started_at until_append reached_append reached_offset last_offset sent \
+         sent_bytes run_sent_before expected job_id runner last_log_id rate version state expectation topic created_by \
+         organization_id filter trouble",
+    ),
+    ("replay_steps", "at published_at sent event_id job_id version step by_whom detail"),
     ("retention_classes", "name keep made_at"),
     ("schema_history", "version name applied_on checksum"),
     (

@@ -15,6 +15,8 @@ mod place;
 mod pool_use;
 mod projected;
 mod recorded;
+mod replay_jobs;
+mod replay_size;
 mod replica;
 mod search;
 pub(crate) mod session;

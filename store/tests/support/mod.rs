@@ -17,6 +17,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 pub(crate) mod builders;
+#[allow(unused_imports, reason = "each test binary uses another part of it")]
 pub(crate) use builders::*;
 
 /// The superuser's URL of the test server.
