@@ -15,6 +15,7 @@ pub mod measure;
 pub mod observe;
 pub mod openapi;
 pub mod redrive;
+pub mod replays;
 pub mod replica;
 pub mod request;
 pub mod respond;
@@ -58,11 +59,11 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let identity = https::identity(&settings)?;
     let url = DatabaseUrl::from(context.config.database.api_url()?);
     let recorder = recording(&context, clock.clone())?;
-    let writing = Writing::new(&context.config, &url, clock.clone())?;
+    let reader = connect(&url, settings.pool_size, &context).await?;
+    let writing = Writing::new(&context.config, &url, &reader, clock.clone())?;
     if writing.is_none() {
         tracing::warn!("no kafka.bootstrap_servers or no registry.url: this API only reads");
     }
-    let reader = connect(&url, settings.pool_size, &context).await?;
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
         ConfigError::key("api.listen", format!("cannot listen on {}: {error}", settings.listen))
     })?;
@@ -78,9 +79,10 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     tokio::spawn(watch_database(reader.clone(), replica.clone(), database));
     let limits =
         http::Limits { max_connections: settings.max_connections, header_timeout: settings.header_timeout };
-    if let Some(writing) = &writing {
+    let replaying = writing.as_ref().map(|writing| {
         tokio::spawn(writing.clone().keep(context.shutdown.clone()));
-    }
+        tokio::spawn(writing.replays.clone().keep(context.shutdown.clone()))
+    });
     let exports = Exports::new(&context.config.exports)?;
     if let Some(exports) = &exports {
         tokio::spawn(Arc::clone(exports).sweep(context.shutdown.clone()));
@@ -107,11 +109,16 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     }
     let router = router::router(api, replica, context.health.clone(), context.metrics.clone());
     let served = https::serve(listener, router, limits, identity, context.shutdown).await;
+    let patience = context.config.submissions.delivery_timeout;
+    if let Some(replaying) = replaying {
+        // What was handed to Kafka is waited for and saved; a runner that does not end in time has lost nothing either.
+        let _ = tokio::time::timeout(patience, replaying).await;
+    }
     if let Some(recorder) = recorder {
         recorder.close(LAST_RECORDS).await;
     }
     if let Some(writing) = writing {
-        writing.close(context.config.submissions.delivery_timeout).await;
+        writing.close(patience).await;
     }
     served.context("the HTTP listener failed")
 }

@@ -41,6 +41,13 @@ pub fn describe() {
     );
     describe_gauge!("audit_replica_lag_appends", "Appends that the standby lacks.");
     describe_gauge!("audit_replica_lag_bytes", "Bytes of WAL that the standby has not applied.");
+    describe_gauge!("audit_replay_jobs_running", "Replays to topics that this process works on.");
+    describe_counter!("audit_replay_events_total", "Events that Kafka has by replays to topics.");
+    describe_counter!("audit_replay_troubles_total", "Times that a replay had to wait for what was away.");
+    describe_counter!(
+        "audit_replay_runs_ended_total",
+        "Replays that this process works on no more, by outcome."
+    );
     describe_gauge!("audit_db_connections", "Connections of the pool, by state.");
     describe_gauge!("audit_db_connection_waiters", "Requests that wait for a connection.");
 }

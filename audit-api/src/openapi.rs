@@ -49,6 +49,7 @@ pub use statistics::StatisticsDocument;
         (name = "Events", description = "Events by id and by filter."),
         (name = "Aggregates", description = "The things that events are about, and the history of one."),
         (name = "Streams", description = "Replays and the live tail."),
+        (name = "Replay jobs", description = "Stored events, sent to a Kafka topic."),
         (name = "Ledger", description = "What became of each Kafka record."),
         (name = "Dead letters", description = "Records that are no events, and why."),
         (name = "Older addresses", description = "Those of the services of documents 000, 001 and 004, over the same data, each in its document's own shape. Every answer says `Deprecation` (RFC 9745) and `Link: rel=\"successor-version\"`. docs/vocabulary.md says how their words map."),
@@ -156,8 +157,11 @@ fn complete(path: &str, operation: &mut Operation) {
     if path.contains('{') {
         statuses.push(404);
     }
-    if path.starts_with("/v1/aggregates/") {
+    if path.starts_with("/v1/aggregates/") || path.starts_with("/v1/replays/") {
         statuses.push(409);
+    }
+    if path == "/v1/replays" && operation.request_body.is_some() {
+        statuses.push(429);
     }
     if operation.request_body.is_some() {
         statuses.extend([408, 409, 415]);

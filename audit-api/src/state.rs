@@ -9,7 +9,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     access::Recorder, auth::Authenticator, exports::Exports, head::HeadWatcher, redrive::Redriver,
-    respond::Problem, writing::Writing,
+    replays::Replays, respond::Problem, writing::Writing,
 };
 
 /// Long histories that are folded at once: each may take as much memory as the largest state.
@@ -103,6 +103,11 @@ impl Api {
     /// What sends dead letters again; a problem when this API only reads.
     pub fn redriver(&self) -> Result<&Redriver, Problem> {
         self.writing.as_ref().map(|writing| &writing.redriver).ok_or_else(Problem::only_reads)
+    }
+
+    /// What replays to topics; a problem when this API only reads.
+    pub fn replays(&self) -> Result<&Replays, Problem> {
+        self.writing.as_ref().map(|writing| &writing.replays).ok_or_else(Problem::only_reads)
     }
 
     /// When a stream of a token that expires then must have ended: at the expiry itself, or soon after it when the

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bus::{CanonicalSchema, Producer, ProducerLimits, dead_letter, registry::Registry};
 use service::{Shutdown, backoff::Backoff, config::AuditConfig};
 use shared::clock::Clock;
-use store::{ApiWriter, DatabaseUrl};
+use store::{ApiWriter, DatabaseUrl, Reader};
 
-use crate::{redrive::Redriver, submit::Submitter};
+use crate::{redrive::Redriver, replays::Replays, submit::Submitter};
 
 /// The name that Kafka shows for our producer.
 const CLIENT: &str = "audit-api";
@@ -20,13 +20,15 @@ const CLEANING: Duration = Duration::from_mins(1);
 /// How long a record waits for others of its batch: a caller waits too.
 const LINGER: Duration = Duration::from_millis(2);
 
-/// What takes events and sends dead letters again.
+/// What takes events, sends dead letters again and replays to topics.
 #[derive(Clone)]
 pub struct Writing {
     /// For events.
     pub submitter: Submitter,
     /// For dead letters.
     pub redriver: Redriver,
+    /// For replays to topics.
+    pub replays: Replays,
     producer: Producer,
 }
 
@@ -35,6 +37,7 @@ impl Writing {
     pub fn new(
         config: &AuditConfig,
         database: &DatabaseUrl,
+        reader: &Reader,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Option<Self>> {
         if config.kafka.bootstrap_servers.is_none() || config.registry.url.is_none() {
@@ -50,7 +53,8 @@ impl Writing {
         let writer = ApiWriter::new(database, CONNECTIONS, APPLICATION)?;
         let schema = CanonicalSchema::new(Registry::new(&config.registry)?);
         let submitter = Submitter::new(config, producer.clone(), schema, writer.clone(), clock);
-        Ok(Some(Self { submitter, redriver: Redriver::new(producer.clone(), writer), producer }))
+        let replays = Replays::new(config, reader.clone(), writer.clone(), submitter.clone())?;
+        Ok(Some(Self { submitter, redriver: Redriver::new(producer.clone(), writer), replays, producer }))
     }
 
     /// Learns the schema's id, then removes old keys from time to time, until a stop is requested.

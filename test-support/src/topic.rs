@@ -155,28 +155,32 @@ impl TestTopic {
     }
 
     fn end_offsets_if_known(&self) -> Option<Vec<i64>> {
-        let consumer: BaseConsumer = client_config().create().expect("a consumer can be made");
-        (0..self.partitions)
-            .map(|partition| {
-                Some(consumer.fetch_watermarks(&self.name, partition, Duration::from_secs(5)).ok()?.1)
-            })
-            .collect()
+        end_offsets(&client_config(), &self.name, self.partitions)
     }
 
     /// Everything the topic holds now, partition by partition; committed records only.
     pub async fn read_all(&self) -> Vec<ConsumedRecord> {
         let ends = self.end_offsets().await;
         let name = self.name.clone();
-        tokio::task::spawn_blocking(move || read_until(&name, &ends))
+        tokio::task::spawn_blocking(move || read_until(&client_config(), &name, &ends))
             .await
             .expect("the reader does not panic")
     }
 }
 
-fn read_until(topic: &str, ends: &[i64]) -> Vec<ConsumedRecord> {
+/// The end offset of each partition; `None` = not to be had now.
+pub(crate) fn end_offsets(config: &rdkafka::ClientConfig, topic: &str, partitions: i32) -> Option<Vec<i64>> {
+    let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+    let end = |partition| Some(consumer.fetch_watermarks(topic, partition, Duration::from_secs(5)).ok()?.1);
+    (0..partitions).map(end).collect()
+}
+
+/// Everything up to these end offsets, partition by partition.
+pub(crate) fn read_until(config: &rdkafka::ClientConfig, topic: &str, ends: &[i64]) -> Vec<ConsumedRecord> {
     let mut records = Vec::new();
     for (partition, end) in (0..).zip(ends) {
-        let consumer: BaseConsumer = client_config()
+        let consumer: BaseConsumer = config
+            .clone()
             .set("group.id", unique("reader"))
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")

@@ -24,7 +24,7 @@ pub struct Roles {
     pub auditor: bool,
     /// `audit:org-admin`: reads its own organisation.
     pub org_admin: bool,
-    /// `audit:operator`: dead letters and the ledger, without payloads.
+    /// `audit:operator`: dead letters, the ledger and replays, without payloads.
     pub operator: bool,
     /// `audit:producer`: writes for its own organisation, reads nothing.
     pub producer: bool,
@@ -140,6 +140,30 @@ impl Caller {
             return Ok(());
         }
         Err(Forbidden::Role("audit:admin or audit:operator"))
+    }
+
+    /// Whose events this caller may have sent to a topic. An operator need not see a payload for it.
+    pub fn replays(&self) -> Result<Scope, Forbidden> {
+        if self.roles.admin || self.roles.operator {
+            return Ok(Scope::All);
+        }
+        if self.roles.org_admin {
+            return self.organization.clone().map(Scope::Organization).ok_or(Forbidden::NoOrganization);
+        }
+        Err(Forbidden::Role("audit:admin, audit:operator or audit:org-admin"))
+    }
+
+    /// Whose jobs this caller may see.
+    pub fn sees_replays(&self) -> Result<Scope, Forbidden> {
+        if self.roles.operator {
+            return Ok(Scope::All);
+        }
+        self.events().map_err(|forbidden| match forbidden {
+            Forbidden::Role(_) => {
+                Forbidden::Role("audit:admin, audit:auditor, audit:operator or audit:org-admin")
+            }
+            other => other,
+        })
     }
 
     /// What this caller may know of single records.

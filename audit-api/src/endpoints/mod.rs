@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod asked;
+mod body;
 mod causation;
 mod dead_letters;
 mod event_types;
@@ -11,6 +12,7 @@ mod health;
 mod ledger;
 mod older;
 mod replay;
+mod replays;
 mod stats;
 mod stream;
 
@@ -56,6 +58,10 @@ pub fn of_the_primary() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(dead_letters::list::list))
         .routes(routes!(dead_letters::find::find))
         .routes(routes!(dead_letters::redrive::redrive))
+        .routes(routes!(replays::list::list, replays::start::start))
+        .routes(routes!(replays::find::find, replays::change::cancel))
+        .routes(routes!(replays::change::pause))
+        .routes(routes!(replays::change::resume))
 }
 
 /// What needs no token, since its address is signed.

@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use shared::{filter::PageKey, position::Position, timestamp::Timestamp};
 use store::{AggregateKey, HistoryKey, HistoryRange};
+use uuid::Uuid;
 
 use crate::respond::Problem;
 
@@ -142,6 +143,18 @@ pub fn read_dead_letter(text: &str, fingerprint: &Fingerprint) -> Result<(Timest
     let [recorded_at, log_id, offset] = decode("d", text, fingerprint)?;
     let log_id = i32::try_from(log_id).map_err(|_| Problem::cursor_mismatch())?;
     Ok((time(recorded_at)?, Position { log_id, offset }))
+}
+
+/// The cursor behind a replay job.
+pub fn of_job((created_at, job_id): (Timestamp, Uuid), fingerprint: &Fingerprint) -> String {
+    let (high, low) = job_id.as_u64_pair();
+    encode("j", &[created_at.as_micros(), high.cast_signed(), low.cast_signed()], fingerprint)
+}
+
+/// The job that the list goes on after.
+pub fn read_job(text: &str, fingerprint: &Fingerprint) -> Result<(Timestamp, Uuid), Problem> {
+    let [created_at, high, low] = decode("j", text, fingerprint)?;
+    Ok((time(created_at)?, Uuid::from_u64_pair(high.cast_unsigned(), low.cast_unsigned())))
 }
 
 #[cfg(test)]

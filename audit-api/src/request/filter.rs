@@ -93,6 +93,16 @@ fn payload(parameters: &mut Parameters) -> Result<Option<PayloadQuery>, Problem>
     PayloadQuery::parse(&text).map(Some).map_err(|error| Problem::parameter("payload", &error.to_string()))
 }
 
+/// The filter of a JSON object whose members are the parameters, as a job keeps it; nothing else may be in it.
+pub fn of_json(text: &str) -> Result<EventFilter, Problem> {
+    let object =
+        serde_json::from_str(text).map_err(|_| Problem::request("the filter is not a JSON object"))?;
+    let mut parameters = Parameters::of_json(&object)?;
+    let filter = read(&mut parameters)?;
+    parameters.finish()?;
+    Ok(filter)
+}
+
 /// The values of a parameter in which `*` stands for any run of characters.
 pub fn patterns(parameters: &mut Parameters, name: &'static str) -> Result<Vec<Pattern>, Problem> {
     Ok(parameters.many(name)?.iter().map(|text| Pattern::parse(text)).collect())

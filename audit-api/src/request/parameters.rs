@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
 use shared::{payload_query::PayloadQuery, timestamp::Timestamp};
 
 use crate::respond::Problem;
@@ -39,15 +40,41 @@ impl Parameters {
                     "is not UTF-8, or holds U+0000: percent-encode the value's UTF-8 bytes",
                 )
             })?;
-            let longest = match name.as_str() {
-                "cursor" => LONGEST_CURSOR,
-                "payload" => PayloadQuery::MAX_BYTES,
-                _ => LONGEST_VALUE,
-            };
+            let longest = longest(&name);
             if value.len() > longest {
                 return Err(Problem::parameter(&name, &format!("is longer than {longest} bytes")));
             }
             pairs.push((name, value));
+        }
+        Ok(Self { pairs, known: Vec::new() })
+    }
+
+    /// Takes the members of a JSON object as parameters: a string, or an array of them where one may be repeated.
+    pub fn of_json(object: &Map<String, Value>) -> Result<Self, Problem> {
+        let mut pairs = Vec::new();
+        for (name, value) in object {
+            let values = match value {
+                Value::Array(values) => values.as_slice(),
+                one => std::slice::from_ref(one),
+            };
+            for value in values {
+                let Value::String(text) = value else {
+                    return Err(Problem::parameter(name, "is not a string, or an array of strings"));
+                };
+                let longest = longest(name);
+                if text.len() > longest || text.contains('\0') {
+                    return Err(Problem::parameter(
+                        name,
+                        &format!("is longer than {longest} bytes, or holds U+0000"),
+                    ));
+                }
+                if pairs.len() == MOST_PARAMETERS {
+                    return Err(Problem::request(format!(
+                        "more than {MOST_PARAMETERS} filters: use several jobs"
+                    )));
+                }
+                pairs.push((name.clone(), text.clone()));
+            }
         }
         Ok(Self { pairs, known: Vec::new() })
     }
@@ -142,6 +169,15 @@ impl Parameters {
     }
 }
 
+/// The most bytes that a value of this parameter may have.
+fn longest(name: &str) -> usize {
+    match name {
+        "cursor" => LONGEST_CURSOR,
+        "payload" => PayloadQuery::MAX_BYTES,
+        _ => LONGEST_VALUE,
+    }
+}
+
 /// The text behind percent-encoding and `+`; PostgreSQL's texts cannot hold U+0000.
 fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
@@ -176,6 +212,18 @@ mod tests {
             "{}",
             problem.detail()
         );
+    }
+
+    #[test]
+    fn members_of_an_object_are_parameters_too() {
+        let of = |text: &str| Parameters::of_json(&serde_json::from_str(text).expect("an object"));
+        let mut parameters = of(r#"{"userId":["a","b"],"limit":"7"}"#).expect("readable");
+        assert_eq!(parameters.many("userId").expect("given"), ["a", "b"]);
+        assert_eq!(parameters.number("limit", 1, 9).expect("a number"), Some(7));
+        assert!(parameters.finish().is_ok());
+        for bad in [r#"{"limit":7}"#, r#"{"userId":[["a"]]}"#, r#"{"userId":"\u0000"}"#] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

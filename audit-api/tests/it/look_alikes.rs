@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use shared::{envelope::Envelope, position::Position, refusal::Reason};
-use test_support::{EventBuilder, Token, canonical_event};
+use test_support::{EventBuilder, Role, TestDatabase, Token, canonical_event};
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +31,8 @@ pub(crate) struct Organization {
     pub(crate) shared_event: Uuid,
     pub(crate) own_event: Uuid,
     pub(crate) security_event: Uuid,
+    /// A replay job that was cancelled.
+    pub(crate) job: Uuid,
     /// Where each of its events is.
     pub(crate) positions: BTreeMap<Uuid, Position>,
     /// Where one of them came again.
@@ -47,6 +49,7 @@ impl Organization {
             shared_event: id(1),
             own_event: id(4),
             security_event: id(5),
+            job: id(50),
             positions: BTreeMap::new(),
             duplicate: Position { log_id: 0, offset: 0 },
         }
@@ -116,6 +119,14 @@ impl Organization {
         self.duplicate = *positions.last().expect("what came again");
         self.positions = ids.into_iter().zip(positions).collect();
     }
+
+    async fn store_job(&self, database: &TestDatabase) {
+        let sql = "insert into audit.replay_jobs (job_id, topic, filter, organization_id, created_by, until_append, \
+                   reached_append, state, ended_at) values ($1, 'replays', $2, $3, $4, 1, 1, 'cancelled', now())";
+        let filter = json!({ "userId": [self.only] }).to_string();
+        let client = database.connect(Role::Superuser).await;
+        client.execute(sql, &[&self.job, &filter, &self.name, &self.only]).await.expect("stored");
+    }
 }
 
 /// Both, stored and projected, with a dead letter between them.
@@ -137,6 +148,8 @@ impl LookAlikes {
         let letter = feeder.append_to(letters, 0, [Record::Refused(Reason::Undecodable)]).await[0];
         south.store(&mut feeder, &north).await;
         project(&server.database).await;
+        north.store_job(&server.database).await;
+        south.store_job(&server.database).await;
         Self { north, south, letter, letters: letters.to_owned() }
     }
 

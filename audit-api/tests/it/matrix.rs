@@ -103,6 +103,8 @@ fn expected(operation: &Operation, asks: Asks, gets: Gets, is_own: bool, attempt
     let done = match (asks, operation.path.as_str()) {
         (Asks::Submit, "/v1/events") | (Asks::Redrive, _) => 202,
         (Asks::Submit, _) => 201,
+        // The job was cancelled already.
+        (Asks::Steer, path) if !path.ends_with("{id}") => 409,
         _ => 200,
     };
     let is_aggregate = operation.path.starts_with("/v1/aggregates/{type}");
@@ -110,7 +112,11 @@ fn expected(operation: &Operation, asks: Asks, gets: Gets, is_own: bool, attempt
         (Gets::Unknown, _) => 401,
         (Gets::Forbidden, _) => 403,
         (Gets::Own, Names::Organization) if !is_own => 403,
-        (Gets::Own, Names::Only) if matches!(asks, Asks::One | Asks::Record | Asks::Settle) => 404,
+        (Gets::Own, Names::Only)
+            if matches!(asks, Asks::One | Asks::Record | Asks::Settle | Asks::Job | Asks::Steer) =>
+        {
+            404
+        }
         (Gets::Own, _) if asks == Asks::Letter => 404,
         // Its cursor is for the history of the other's aggregate.
         (Gets::Own, Names::Place) if operation.path == "/v1/aggregates/{type}/{id}/events" => 400,
@@ -221,7 +227,8 @@ async fn nobody_is_shown_what_is_not_his_however_he_names_it() {
             }
         }
         for case in &cases {
-            if matches!(case.asks, Asks::List | Asks::One | Asks::Record) && !case.shows_its_own().await {
+            let shows = matches!(case.asks, Asks::List | Asks::One | Asks::Record | Asks::Jobs | Asks::Job);
+            if shows && !case.shows_its_own().await {
                 panic!("{} shows nothing even to whose it is: let LookAlikes store it", case.operation.path);
             }
         }

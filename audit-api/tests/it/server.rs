@@ -96,12 +96,15 @@ impl Server {
         }
         let writing = options.writing.and_then(|config| {
             let url = store::DatabaseUrl::new(url.clone());
-            Writing::new(&config, &url, clock.clone()).expect("complete settings")
+            Writing::new(&config, &url, &reader, clock.clone()).expect("complete settings")
         });
         let recorder = options
             .accesses
             .and_then(|config| Recorder::new(&config, clock.clone()).expect("complete settings"));
         let shutdown = Shutdown::new();
+        if let Some(writing) = &writing {
+            tokio::spawn(writing.replays.clone().keep(shutdown.clone()));
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let limits = http::Limits {

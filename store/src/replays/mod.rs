@@ -140,7 +140,7 @@ pub struct ReplayJob {
     pub until_append: i64,
     /// The last event that it has sent.
     pub last: Option<Position>,
-    /// Events sent, those sent again after a fault included.
+    /// Events sent; what is sent again after a fault is counted once.
     pub sent: u64,
     /// Bytes of their records.
     pub sent_bytes: u64,

@@ -3,7 +3,6 @@
 
 mod api_audit;
 mod audit;
-mod body;
 mod listing;
 mod logs;
 mod names;
@@ -22,6 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use audit::shape::AuditLogDetails;
 
+use super::body;
 use crate::state::Api;
 
 /// When the successors came: 2026-11-21T00:00:00Z, as a structured field's date.

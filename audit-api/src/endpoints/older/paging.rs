@@ -4,10 +4,8 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::names::Names;
-use crate::{
-    request::Parameters,
-    respond::{Problem, data, page::Rows},
-};
+pub(super) use crate::endpoints::body::json;
+use crate::{request::Parameters, respond::Problem};
 
 /// How many results can be reached by page numbers. Beyond, `/v1` has cursors, which cost the same on every page.
 pub(super) const REACH: u32 = 10_000;
@@ -102,14 +100,6 @@ impl Paging {
         let count = data.len();
         json(&Paged { data, pagination: self.of(total) }, count)
     }
-}
-
-/// A JSON answer that holds so many results.
-pub(super) fn json(body: &impl Serialize, rows: usize) -> axum::http::Response<axum::body::Body> {
-    let body = serde_json::to_vec(body).expect("answers are plain data with texts as keys");
-    let mut response = data("application/json", body);
-    response.extensions_mut().insert(Rows(rows as u64));
-    response
 }
 
 #[cfg(test)]

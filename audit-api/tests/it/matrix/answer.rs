@@ -34,7 +34,15 @@ pub(super) async fn read(mut answer: Response, is_live: bool) -> Answer {
             break;
         }
     }
-    Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    let is_container = headers.contains("application/vnd.apache.avro");
+    let text = if is_container { container(&bytes) } else { String::from_utf8_lossy(&bytes).into_owned() };
+    Answer { status, headers, text }
+}
+
+/// What a compressed container file shows.
+fn container(file: &[u8]) -> String {
+    let events = apache_avro::Reader::new(file).expect("a container");
+    events.map(|event| format!("{:?}\n", event.expect("readable"))).collect()
 }
 
 /// How long a stream of the test is silent before it says so.

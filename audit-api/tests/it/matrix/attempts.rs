@@ -95,7 +95,7 @@ impl Attempts<'_> {
         let mut attempts = Vec::new();
         for (path, names) in self.paths(operation) {
             match asks {
-                Asks::Submit | Asks::Settle | Asks::Redrive | Asks::Export => {
+                Asks::Submit | Asks::Settle | Asks::Redrive | Asks::Export | Asks::Replay | Asks::Steer => {
                     attempts.extend(self.writes(operation, asks, &path, names));
                 }
                 _ => attempts.extend(self.reads(operation, &path, names).await),
@@ -126,6 +126,9 @@ impl Attempts<'_> {
             "/audit/logs/{id}" => by_id("id"),
             "/api/audit/security/{id}/resolve" => {
                 vec![(fill(&[("id", wanted.security_event.to_string())]), Names::Only)]
+            }
+            path if path.starts_with("/v1/replays/{id}") => {
+                vec![(fill(&[("id", wanted.job.to_string())]), Names::Only)]
             }
             path if path.starts_with("/v1/dead-letters/{id}") => {
                 vec![(fill(&[("id", self.both.letter.to_string())]), Names::Nothing)]

@@ -27,6 +27,14 @@ pub(super) enum Asks {
     Settle,
     /// That a list is written to a file.
     Export,
+    /// Replay jobs.
+    Jobs,
+    /// One of them.
+    Job,
+    /// That stored events are sent to a topic.
+    Replay,
+    /// That a replay job stops, goes on, or ends.
+    Steer,
 }
 
 /// Every operation.
@@ -49,6 +57,12 @@ const OPERATIONS: &[(&str, Asks)] = &[
     ("GET /v1/aggregates/{type}/{id}/replay", Asks::One),
     ("GET /v1/replay", Asks::List),
     ("GET /v1/stream", Asks::List),
+    ("GET /v1/replays", Asks::Jobs),
+    ("POST /v1/replays", Asks::Replay),
+    ("GET /v1/replays/{id}", Asks::Job),
+    ("DELETE /v1/replays/{id}", Asks::Steer),
+    ("POST /v1/replays/{id}/pause", Asks::Steer),
+    ("POST /v1/replays/{id}/resume", Asks::Steer),
     ("GET /v1/ledger/records/{topic}/{partition}/{offset}", Asks::Record),
     ("GET /v1/dead-letters", Asks::Letters),
     ("GET /v1/dead-letters/{id}", Asks::Letter),

@@ -21,7 +21,17 @@ impl Attempts<'_> {
             body
         };
         match (asks, operation.path.as_str()) {
-            (Asks::Redrive, _) => vec![plain],
+            (Asks::Redrive | Asks::Steer, _) => vec![plain],
+            (Asks::Replay, _) => {
+                // Only said: what a job sends of whom is in replays.rs.
+                let topic = &self.both.letters;
+                let dry_run = |filter: Value| json!({ "topic": topic, "dryRun": true, "filter": filter });
+                vec![
+                    plain.clone().posting(dry_run(json!({}))),
+                    plain.posting(dry_run(json!({ "userId": self.wanted.only }))),
+                    foreign.posting(dry_run(json!({ "organizationId": organization }))),
+                ]
+            }
             (Asks::Settle, _) => vec![plain.posting(json!({ "resolutionNotes": "seen" }))],
             (Asks::Export, _) => {
                 let filters =

@@ -1,17 +1,17 @@
-//! The small JSON bodies of the older addresses.
+//! Small JSON bodies, in and out.
 
 use std::time::Duration;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, header},
+    http::{HeaderMap, Response, header},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use shared::problem::ProblemType;
 
-use crate::respond::Problem;
+use crate::respond::{Problem, data, page::Rows};
 
 /// Reads a JSON body of at most so many bytes, within this time.
 pub(super) async fn receive(
@@ -49,4 +49,12 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 /// One member is wrong.
 pub(super) fn wrong(pointer: &str, detail: &str) -> Problem {
     Problem::request(format!("{pointer} {detail}"))
+}
+
+/// An answer of one document that shows so many things.
+pub(super) fn json(body: &impl Serialize, rows: usize) -> Response<Body> {
+    let body = serde_json::to_vec(body).expect("answers are plain data with texts as keys");
+    let mut response = data("application/json", body);
+    response.extensions_mut().insert(Rows(rows as u64));
+    response
 }
