@@ -95,6 +95,7 @@ pub enum Command {
     /// NDJSON to standard output. Without --aggregate: every event that matches, in the order of recording, up to the
     /// newest one at the start. With it: one aggregate, by version.
     /// A stream that is cut off ends with exit code 3 and says how to resume.
+    /// The subcommands are about jobs by which the API sends stored events to a Kafka topic.
     #[command(verbatim_doc_comment)]
     Replay(commands::replay::Arguments),
     /// Follow events as they are recorded

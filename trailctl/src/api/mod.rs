@@ -7,8 +7,9 @@ pub mod sse;
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use reqwest::{Response, Url, header};
+use reqwest::{Method, Response, Url, header};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 use crate::{outcome, session::Session};
 
@@ -97,11 +98,24 @@ impl ApiClient {
 
     /// Sends a POST without a body; the answer as text.
     pub async fn post_text(&self, path: &[&str]) -> Result<String, problem::ApiError> {
+        self.send(Method::POST, path, None).await
+    }
+
+    /// Sends a request, with a JSON body when there is one; the answer as text.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+    ) -> Result<String, problem::ApiError> {
         let unreachable = |error: reqwest::Error| problem::ApiError::Unreachable {
             url: self.url().to_owned(),
             source: error.without_url(),
         };
-        let request = self.http.post(self.address(path, &[])?).header(header::ACCEPT, JSON);
+        let mut request = self.http.request(method, self.address(path, &[])?).header(header::ACCEPT, JSON);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
         let request = request.bearer_auth(self.token.expose_secret()).timeout(Duration::from_mins(1));
         let response = request.send().await.map_err(unreachable)?;
         if !response.status().is_success() {
