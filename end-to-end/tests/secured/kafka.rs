@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use futures::future::join_all;
 use shared::avro::SchemaReference;
 use test_support::{
     Authority, Daemon, DaemonConfig, Role, TestDatabase,
@@ -90,18 +91,23 @@ async fn events_go_by_sasl_ssl_and_https_alone_and_what_is_wrong_is_said() {
         // What speaks TLS is not spoken to in the clear, nor the other way round.
         ("no TLS at all", config.clone().set("kafka", "properties", "{}"), "\"security.protocol\""),
     ];
-    for (what, config, reason) in wrong {
-        let ingestor = Daemon::ingestor(&config);
-        wait_until("the ingestor runs", PATIENCE, || async {
-            reqwest::get(ingestor.telemetry_url("/health/live")).await.ok()
-        })
-        .await;
-        let said = ingestor.says("kafka", reason).await;
-        assert!(said.starts_with("no broker is connected: "), "{what}: {said}");
-        let (succeeded, said) = ran(&config, &["topics", "apply"]).await;
-        assert!(!succeeded && said.contains(reason), "{what}: the administrator says:\n{said}");
-    }
+    // At once, because each waits for librdkafka's patience.
+    let refused = wrong.iter().map(|(what, config, reason)| is_refused(what, config, reason));
+    join_all(refused).await;
     registry_is_refused(&config, &web, path, &authority, &stranger).await;
+}
+
+/// The consumer says why in its readiness, the administrator in its error.
+async fn is_refused(what: &str, config: &DaemonConfig, reason: &str) {
+    let ingestor = Daemon::ingestor(config);
+    wait_until("the ingestor runs", PATIENCE, || async {
+        reqwest::get(ingestor.telemetry_url("/health/live")).await.ok()
+    })
+    .await;
+    let (said, (succeeded, told)) =
+        futures::join!(ingestor.says("kafka", reason), ran(config, &["topics", "apply"]));
+    assert!(said.starts_with("no broker is connected: "), "{what}: {said}");
+    assert!(!succeeded && told.contains(reason), "{what}: the administrator says:\n{told}");
 }
 
 /// The registry's own ways to fail, as a client of it says them.
