@@ -1,6 +1,7 @@
 //! `audit-bench`: what `cargo xtask bench` runs on servers of its own. Workload → rounds → figures → bars.
 
 mod circumstances;
+mod containment;
 mod figures;
 mod history;
 mod http_client;
@@ -67,7 +68,8 @@ pub(crate) enum Stage {
     Ingest,
     /// Bar 2: the product beside Kafka Connect with a JDBC sink.
     Peer,
-    /// Bars 7 and 8, and the latencies of issue 6 (`q`): histories, first pages, pages far from the first, states.
+    /// Bars 7 and 8, and the latencies of issue 6 (`q`): histories, first pages, pages far from the first,
+    /// states, what payloads contain.
     Query,
     /// Bar 5: everything as JSON lines over HTTP.
     Replay,
@@ -130,6 +132,7 @@ async fn measure_stage(stage: Stage, options: &Options, run: &mut Run) -> Result
         Stage::Query => {
             pages::measure(options, run).await?;
             state::measure(options, run).await?;
+            containment::measure(options, run).await?;
             history::measure(options, run).await
         }
         Stage::Replay => replay::measure(options, run).await,
