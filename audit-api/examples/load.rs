@@ -9,7 +9,7 @@ use shared::{
     envelope::{Acceptance, accept},
     json::ProtectedMarker,
 };
-use store::{Batch, Candidate, DatabaseUrl, Entry, RawRecord, Span, Writer, connect, logs};
+use store::{Batch, Candidate, DatabaseUrl, Entry, RawRecord, SpanBuilder, Writer, connect, logs};
 use test_support::canonical_event;
 
 /// Events of one append.
@@ -27,10 +27,11 @@ async fn main() -> anyhow::Result<()> {
     let end = next + count;
     while next < end {
         let until = end.min(next + BATCH);
-        let entries = (next..until).map(entry).collect::<anyhow::Result<Vec<_>>>()?;
-        let (log_id, name) = (log.log_id, Arc::new(log.name.clone()));
-        let span = Span { log_id, name, from_offset: next, next_offset: until, last_record: None, entries };
-        writer.append(&Batch { spans: vec![span] }).await?;
+        let mut span = SpanBuilder::new(log.log_id, Arc::new(log.name.clone()));
+        for offset in next..until {
+            span.push(entry(offset)?);
+        }
+        writer.append(&Batch { spans: vec![span.finish(None)] }).await?;
         next = until;
     }
     Ok(())

@@ -50,7 +50,7 @@ impl Appender {
         prepared.drop_revoked();
         let Prepared { batch, assignments, failed, links, bytes, begun, permits } = prepared;
         if !batch.spans.is_empty() {
-            let records = batch.spans.iter().map(|span| span.entries.len()).sum();
+            let records = batch.spans.iter().map(Span::len).sum();
             let span = batch_span(&destination(&batch.spans), &self.settings.group, records, links);
             let started = Instant::now();
             let appended = self.append(&batch).instrument(insert_span()).instrument(span.clone()).await;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use shared::record::record_digest;
-use store::{Batch, Entry, LastRecord, RawRecord, Rejected, Span};
+use store::{Batch, Entry, LastRecord, RawRecord, Rejected, Span, SpanBuilder};
 
 use crate::{
     consume::{
@@ -131,7 +131,7 @@ struct Draft {
 
 struct DraftSpan {
     assignment: Arc<Assignment>,
-    entries: Vec<Entry>,
+    entries: SpanBuilder,
     last: Option<(i64, Arc<RawRecord>, Option<[u8; 32]>)>,
 }
 
@@ -152,7 +152,7 @@ impl Draft {
         let index = *self.by_claim.entry(assignment.claim.number).or_insert_with(|| {
             self.spans.push(DraftSpan {
                 assignment: Arc::clone(assignment),
-                entries: Vec::new(),
+                entries: SpanBuilder::new(assignment.log_id, Arc::clone(&assignment.name)),
                 last: None,
             });
             self.spans.len() - 1
@@ -201,21 +201,10 @@ impl Draft {
 
 impl DraftSpan {
     fn finish(self) -> Span {
-        let from_offset = self.entries.first().map_or(0, |entry| entry.range().0);
-        let next_offset = self.entries.last().map_or(0, |entry| entry.range().1);
-        let last_record = self.last.map(|(offset, raw, digest)| {
+        self.entries.finish(self.last.map(|(offset, raw, digest)| {
             let compute = || record_digest(raw.key.as_deref(), raw.value.as_deref(), raw.timestamp_ms);
             LastRecord { offset, digest: digest.unwrap_or_else(compute) }
-        });
-        let Assignment { log_id, name, .. } = &*self.assignment;
-        Span {
-            log_id: *log_id,
-            name: Arc::clone(name),
-            from_offset,
-            next_offset,
-            last_record,
-            entries: self.entries,
-        }
+        }))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod append;
 pub mod batch;
 mod bootstrap;
 pub mod connect;
+mod copy;
 pub mod dead_letters;
 pub mod error;
 pub mod indexes;
@@ -32,7 +33,7 @@ pub mod verify;
 
 pub use api_writer::ApiWriter;
 pub use append::{AppendError, Appended, AppendedSpan, Writer};
-pub use batch::{Batch, Candidate, Entry, InvalidBatch, RawRecord, Rejected, Span, Stage};
+pub use batch::{Batch, Candidate, Entry, InvalidBatch, RawRecord, Rejected, Span, SpanBuilder, Stage};
 pub use connect::connect;
 pub use error::StoreError;
 pub use logs::{LastRecord, Log};

@@ -288,8 +288,7 @@ async fn a_malformed_batch_is_refused_before_the_database_sees_it() {
     let database = TestDatabase::create().await;
     let logs = database.logs("audit.events", 1).await;
     let mut writer = database.writer().await;
-    let mut hole = events(&logs[0], 0, 1..4);
-    hole.entries.remove(1);
+    let hole = span(&logs[0], vec![candidate(0, event(1, NOON)), candidate(2, event(3, NOON))]);
     let mut short = events(&logs[0], 0, 1..4);
     short.next_offset = 9;
     let doubled = vec![events(&logs[0], 0, 1..2), events(&logs[0], 1, 2..3)];

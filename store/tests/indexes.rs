@@ -222,11 +222,9 @@ async fn hanging(
 async fn with_two_months() -> TestDatabase {
     let database = TestDatabase::with_indexes(IndexSet::Essential).await;
     let log = database.logs("audit.events", 1).await.remove(0);
-    let mut old = events(&log, 0, 1..20);
-    for entry in &mut old.entries {
-        let store::Entry::Candidate(candidate) = entry else { unreachable!() };
-        candidate.event.timestamp = at(candidate.event.timestamp.as_micros() - 40 * DAY);
-    }
+    let old = changed_events(&log, 0, 1..20, |_, event| {
+        event.timestamp = at(event.timestamp.as_micros() - 40 * DAY);
+    });
     let mut writer = database.writer().await;
     writer.append(&batch(vec![old])).await.unwrap();
     writer.append(&batch(vec![events(&log, 19, 20..40)])).await.unwrap();

@@ -285,13 +285,9 @@ async fn large_and_small_appends_are_walked_through_alike() {
     let logs = database.logs("audit.events", 2).await;
     let mut writer = database.writer().await;
     let of = |log: usize, from: i64, numbers: std::ops::Range<u64>| {
-        let mut span = events(&logs[log], from, numbers);
-        for (nth, entry) in span.entries.iter_mut().enumerate() {
-            if let store::Entry::Candidate(candidate) = entry {
-                candidate.event.promoted.user_id = format!("u-{}", nth % 50);
-            }
-        }
-        span
+        changed_events(&logs[log], from, numbers, |nth, event| {
+            event.promoted.user_id = format!("u-{}", nth % 50);
+        })
     };
     for spans in [
         vec![of(0, 0, 0..300), of(1, 0, 300..303)],

@@ -12,7 +12,7 @@ use shared::{
     position::Position,
     refusal::{Reason, Refusal},
 };
-use store::{Batch, Candidate, Entry, Log, RawRecord, Rejected, Span, Stage, Writer, logs};
+use store::{Batch, Candidate, Entry, Log, RawRecord, Rejected, SpanBuilder, Stage, Writer, logs};
 use test_support::{EventBuilder, Role, TestDatabase};
 use tokio_postgres::Client;
 
@@ -67,25 +67,14 @@ impl Feeder {
         let log = self.log(topic, partition).await;
         let mut next = log.next_offset;
         let mut positions = Vec::new();
-        let entries: Vec<Entry> = records
-            .into_iter()
-            .map(|record| {
-                let offset = next;
-                let entry = entry(offset, record.into());
-                next = entry.range().1;
-                positions.push(Position { log_id: log.log_id, offset });
-                entry
-            })
-            .collect();
-        let span = Span {
-            log_id: log.log_id,
-            name: Arc::new(log.name.clone()),
-            from_offset: log.next_offset,
-            next_offset: next,
-            last_record: None,
-            entries,
-        };
-        self.writer.append(&Batch { spans: vec![span] }).await.expect("a good batch");
+        let mut span = SpanBuilder::new(log.log_id, Arc::new(log.name.clone()));
+        for record in records {
+            positions.push(Position { log_id: log.log_id, offset: next });
+            let entry = entry(next, record.into());
+            next = entry.range().1;
+            span.push(entry);
+        }
+        self.writer.append(&Batch { spans: vec![span.finish(None)] }).await.expect("a good batch");
         self.logs.get_mut(&(topic.to_owned(), partition)).expect("opened above").next_offset = next;
         positions
     }

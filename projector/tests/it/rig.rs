@@ -11,7 +11,9 @@ use shared::{
     timestamp::Timestamp,
     vocabulary,
 };
-use store::{Batch, Candidate, Client, Entry, Log, RawRecord, Span, Writer, projections::ProjectionState};
+use store::{
+    Batch, Candidate, Client, Entry, Log, RawRecord, SpanBuilder, Writer, projections::ProjectionState,
+};
 use test_support::{Role, TestDatabase, wait_until};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -67,15 +69,9 @@ impl Rig {
                 record: Arc::clone(&record),
             })
         };
-        let span = Span {
-            log_id: log.log_id,
-            name: Arc::new(log.name.clone()),
-            from_offset: from,
-            next_offset: next,
-            last_record: None,
-            entries: (from..next).zip(events).map(candidate).collect(),
-        };
-        self.writer.append(&Batch { spans: vec![span] }).await.unwrap();
+        let mut span = SpanBuilder::new(log.log_id, Arc::new(log.name.clone()));
+        span.extend((from..next).zip(events).map(candidate));
+        self.writer.append(&Batch { spans: vec![span.finish(None)] }).await.unwrap();
         log.next_offset = next;
     }
 

@@ -1,14 +1,14 @@
 //! The append rows: counts, times and the batch root of each span (semantics.md 4, 8).
 
 use shared::account::DispositionKind;
-use shared::leaf::{Leaf, RootBuilder, leaf_hash, leaf_input};
+use shared::leaf::{Leaf, LeafHasher, RootBuilder};
 use shared::refusal::Reason;
 use shared::timestamp::Timestamp;
 
 use super::outcome::AppendedSpan;
 use super::prepare::Prepared;
 use super::settle::Verdict;
-use crate::batch::{Candidate, Entry, Span};
+use crate::batch::{Slot, Span};
 
 /// A row of `appends` without its number.
 pub(super) struct AppendRow {
@@ -31,16 +31,12 @@ impl AppendRow {
 
 /// One row per span, in log order.
 pub(super) fn append_rows(prepared: &Prepared<'_>, verdicts: &[Vec<Verdict>]) -> Vec<AppendRow> {
-    prepared
-        .spans
-        .iter()
-        .zip(verdicts)
-        .zip(&prepared.leaves)
-        .map(|((span, verdicts), leaves)| append_row(span, verdicts, leaves))
-        .collect()
+    let mut hasher = LeafHasher::default();
+    let spans = prepared.spans.iter().zip(verdicts);
+    spans.map(|(span, verdicts)| append_row(span, verdicts, &mut hasher)).collect()
 }
 
-fn append_row(span: &Span, verdicts: &[Verdict], leaves: &[[u8; 32]]) -> AppendRow {
+fn append_row(span: &Span, verdicts: &[Verdict], hasher: &mut LeafHasher) -> AppendRow {
     let mut row = AppendRow {
         min_time: None,
         max_time: None,
@@ -56,44 +52,47 @@ fn append_row(span: &Span, verdicts: &[Verdict], leaves: &[[u8; 32]]) -> AppendR
         },
     };
     let mut root = RootBuilder::new();
-    for ((entry, verdict), as_given) in span.entries.iter().zip(verdicts).zip(leaves) {
-        root.push(leaf_of(span, entry, *verdict).unwrap_or(*as_given));
-        row.count(entry, *verdict);
+    for (slot, verdict) in span.slots.iter().zip(verdicts) {
+        root.push(leaf_of(span, slot, *verdict, hasher));
+        row.count(slot, *verdict);
     }
     row.batch_root = root.finish();
     row
 }
 
-/// The leaf of a candidate that is not stored; `None` = the prepared one holds.
-fn leaf_of(span: &Span, entry: &Entry, verdict: Verdict) -> Option<[u8; 32]> {
-    let Entry::Candidate(Candidate { offset, event, .. }) = entry else { return None };
-    let leaf = match verdict {
-        Verdict::Duplicate => Leaf::Duplicate { event_id: event.event_id },
-        Verdict::Conflict => {
-            Leaf::DeadLettered { reason: Reason::EventIdConflict, event_id: Some(event.event_id) }
-        }
-        Verdict::Stored | Verdict::AsGiven => return None,
+/// The leaf's hash: that of a stored event was made when the event was encoded.
+fn leaf_of(span: &Span, slot: &Slot, verdict: Verdict, hasher: &mut LeafHasher) -> [u8; 32] {
+    let leaf = match slot {
+        Slot::Accepted(accepted) => match verdict {
+            Verdict::Duplicate => Leaf::Duplicate { event_id: accepted.event_id },
+            Verdict::Conflict => {
+                Leaf::DeadLettered { reason: Reason::EventIdConflict, event_id: Some(accepted.event_id) }
+            }
+            Verdict::Stored | Verdict::AsGiven => return accepted.leaf,
+        },
+        Slot::Rejected(rejected) => Leaf::DeadLettered { reason: rejected.refusal.reason, event_id: None },
+        Slot::Skipped { kind, next, .. } => Leaf::Skipped { kind: *kind, next: *next },
     };
-    Some(leaf_hash(&leaf_input(&span.name, *offset, &leaf)))
+    hasher.hash(&span.name, slot.range().0, &leaf)
 }
 
 impl AppendRow {
-    fn count(&mut self, entry: &Entry, verdict: Verdict) {
-        match (entry, verdict) {
-            (Entry::Candidate(candidate), Verdict::Stored) => {
-                let time = candidate.event.timestamp;
+    fn count(&mut self, slot: &Slot, verdict: Verdict) {
+        match (slot, verdict) {
+            (Slot::Accepted(accepted), Verdict::Stored) => {
+                let time = accepted.timestamp;
                 self.min_time = Some(self.min_time.map_or(time, |min| min.min(time)));
                 self.max_time = Some(self.max_time.map_or(time, |max| max.max(time)));
                 self.outcome.stored += 1;
             }
-            (Entry::Candidate(_), Verdict::Conflict) => {
+            (Slot::Accepted(_), Verdict::Conflict) => {
                 add(&mut self.outcome.dead_lettered, Reason::EventIdConflict, 1);
             }
-            (Entry::Candidate(_), Verdict::Duplicate | Verdict::AsGiven) => self.outcome.duplicate += 1,
-            (Entry::Rejected(rejected), _) => {
+            (Slot::Accepted(_), Verdict::Duplicate | Verdict::AsGiven) => self.outcome.duplicate += 1,
+            (Slot::Rejected(rejected), _) => {
                 add(&mut self.outcome.dead_lettered, rejected.refusal.reason, 1);
             }
-            (Entry::Skipped { from, next, kind }, _) => {
+            (Slot::Skipped { from, next, kind }, _) => {
                 let offsets: &mut Vec<(DispositionKind, u64)> = &mut self.outcome.skipped;
                 add(offsets, *kind, next.abs_diff(*from));
             }

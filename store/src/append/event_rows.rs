@@ -4,10 +4,10 @@
 use bytes::Bytes;
 use shared::timestamp::Timestamp;
 
-use super::copy::CopyBuffer;
 use super::prepare::Prepared;
 use super::settle::Verdict;
-use crate::batch::{Candidate, Entry};
+use crate::batch::Slot;
+use crate::copy::CopyBuffer;
 
 /// A chunk is handed on when it has so many bytes: many rows a message, and small against a core's own cache.
 const CHUNK: usize = 64 * 1024;
@@ -48,11 +48,11 @@ impl Iterator for EventRows<'_> {
         let copy = self.copy.as_mut()?;
         while let Some(span) = self.prepared.spans.get(self.next.0) {
             let verdicts = &self.verdicts[self.next.0];
-            while let Some(entry) = span.entries.get(self.next.1) {
+            while let Some(slot) = span.slots.get(self.next.1) {
                 let verdict = verdicts[self.next.1];
                 self.next.1 += 1;
-                if let (Entry::Candidate(candidate), Verdict::Stored) = (entry, verdict) {
-                    write_event(copy, span.log_id, self.recorded_at, candidate);
+                if let (Slot::Accepted(accepted), Verdict::Stored) = (slot, verdict) {
+                    span.write_row(accepted, self.recorded_at, copy);
                     if copy.len() >= CHUNK {
                         return Some(copy.take(CHUNK + LAST_ROW));
                     }
@@ -62,27 +62,4 @@ impl Iterator for EventRows<'_> {
         }
         self.copy.take().map(CopyBuffer::finish)
     }
-}
-
-fn write_event(copy: &mut CopyBuffer, log_id: i32, recorded_at: Timestamp, candidate: &Candidate) {
-    let event = &candidate.event;
-    copy.row(18);
-    copy.timestamp(event.timestamp);
-    copy.timestamp(recorded_at);
-    copy.i64(candidate.offset);
-    copy.i32(log_id);
-    copy.i32(event.version);
-    copy.uuid(event.event_id);
-    copy.text(&candidate.retention_class);
-    copy.text(&event.organization_id);
-    copy.text(&event.aggregate_type);
-    copy.text(&event.aggregate_id);
-    copy.text(&event.event_type);
-    copy.text(&event.promoted.user_id);
-    copy.text(&event.promoted.correlation_id);
-    copy.text(&event.promoted.causation_id);
-    copy.text(&event.promoted.source);
-    copy.text(&event.promoted.action);
-    copy.text(&event.payload);
-    copy.text(&event.metadata);
 }

@@ -1,12 +1,11 @@
 //! The append: one transaction for one batch, exactly as semantics.md 3 and 4 have it.
 //!
-//! What comes before the transaction is in `prepare` (order, ids, leaves) and `months` (partitions); `transaction` has
+//! What comes before the transaction is in `prepare` (order, ids) and `months` (partitions); `transaction` has
 //! its three flushes; between the first and the second, `settle` decides about every id. A race with another writer is
 //! redone from the start, at most [`REDOES`] times.
 
 mod account;
 mod blockers;
-mod copy;
 mod event_rows;
 mod months;
 mod outcome;
@@ -136,17 +135,11 @@ impl Writer {
     }
 
     fn require_classes(&self, batch: &Batch) -> Result<(), AppendError> {
-        let mut checked: Option<&str> = None;
-        for (_, candidate) in batch.spans.iter().flat_map(prepare::candidates) {
-            let class = &*candidate.retention_class;
-            if checked != Some(class) {
-                if !self.classes.iter().any(|known| known == class) {
-                    return Err(AppendError::UnknownClass(class.to_owned()));
-                }
-                checked = Some(class);
-            }
+        let mut classes = batch.spans.iter().flat_map(|span| &span.classes);
+        match classes.find(|class| !self.classes.iter().any(|known| known == &***class)) {
+            Some(unknown) => Err(AppendError::UnknownClass(unknown.to_string())),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn ensure_months(&mut self, prepared: &Prepared<'_>) -> Result<(), AppendError> {

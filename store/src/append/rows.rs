@@ -6,10 +6,10 @@ use shared::refusal::{Reason, Refusal};
 use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
-use super::copy::CopyBuffer;
 use super::prepare::Prepared;
 use super::settle::Verdict;
-use crate::batch::{Entry, RawRecord, Stage};
+use crate::batch::{RawRecord, Slot, Stage};
+use crate::copy::CopyBuffer;
 
 /// Longest pointer and detail that a dead letter keeps; what is longer is cut with an ellipsis.
 const LONGEST_TEXT: usize = 2_048;
@@ -19,11 +19,11 @@ pub(super) fn id_rows(prepared: &Prepared<'_>, verdicts: &[Vec<Verdict>]) -> Byt
     let mut copy = CopyBuffer::with_capacity(prepared.ids.len() * 54);
     for (id, place) in &prepared.ids {
         if verdicts[place.span][place.entry] == Verdict::Stored {
-            let candidate = prepared.candidate(*place);
+            let accepted = prepared.accepted(*place);
             copy.row(4);
             copy.uuid(*id);
-            copy.timestamp(candidate.event.timestamp);
-            copy.i64(candidate.offset);
+            copy.timestamp(accepted.timestamp);
+            copy.i64(accepted.offset);
             copy.i32(prepared.spans[place.span].log_id);
         }
     }
@@ -44,12 +44,12 @@ pub(super) fn other_rows(
     let mut dispositions = (CopyBuffer::with_capacity(0), 0);
     let mut letters = (CopyBuffer::with_capacity(0), 0);
     for (span, verdicts) in prepared.spans.iter().zip(verdicts) {
-        for (entry, verdict) in span.entries.iter().zip(verdicts) {
-            let Some(account) = account(entry, *verdict) else { continue };
-            write_disposition(&mut dispositions.0, span.log_id, entry.range(), &account);
+        for (slot, verdict) in span.slots.iter().zip(verdicts) {
+            let Some(account) = account(slot, *verdict) else { continue };
+            write_disposition(&mut dispositions.0, span.log_id, slot.range(), &account);
             dispositions.1 += 1;
             if let Some(letter) = &account.letter {
-                let coordinates = (span.log_id, entry.range().0);
+                let coordinates = (span.log_id, slot.range().0);
                 write_letter(&mut letters.0, coordinates, recorded_at, account.event_id, letter);
                 letters.1 += 1;
             }
@@ -74,23 +74,23 @@ struct Letter<'a> {
 }
 
 /// How an entry that is no stored event is accounted for.
-fn account(entry: &Entry, verdict: Verdict) -> Option<Account<'_>> {
-    match entry {
-        Entry::Candidate(candidate) => {
-            let event_id = Some(candidate.event.event_id);
+fn account(slot: &Slot, verdict: Verdict) -> Option<Account<'_>> {
+    match slot {
+        Slot::Accepted(accepted) => {
+            let event_id = Some(accepted.event_id);
             match verdict {
                 Verdict::Duplicate => {
                     Some(Account { kind: DispositionKind::Duplicate, event_id, letter: None })
                 }
                 Verdict::Conflict => {
                     let letter =
-                        Letter { stage: Stage::Append, refusal: conflict(), record: &candidate.record };
+                        Letter { stage: Stage::Append, refusal: conflict(), record: &accepted.record };
                     Some(Account { kind: DispositionKind::DeadLettered, event_id, letter: Some(letter) })
                 }
                 Verdict::Stored | Verdict::AsGiven => None,
             }
         }
-        Entry::Rejected(rejected) => Some(Account {
+        Slot::Rejected(rejected) => Some(Account {
             kind: DispositionKind::DeadLettered,
             event_id: None,
             letter: Some(Letter {
@@ -99,7 +99,7 @@ fn account(entry: &Entry, verdict: Verdict) -> Option<Account<'_>> {
                 record: &rejected.record,
             }),
         }),
-        Entry::Skipped { kind, .. } => Some(Account { kind: *kind, event_id: None, letter: None }),
+        Slot::Skipped { kind, .. } => Some(Account { kind: *kind, event_id: None, letter: None }),
     }
 }
 

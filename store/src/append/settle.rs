@@ -1,8 +1,7 @@
-//! Which candidates are stored, which repeat what is stored, which contradict it (semantics.md 3).
+//! Which accepted events are stored, which repeat what is stored, which contradict it (semantics.md 3).
 
 use std::collections::HashMap;
 
-use shared::digest::event_digest;
 use uuid::Uuid;
 
 use super::prepare::Prepared;
@@ -10,7 +9,7 @@ use super::prepare::Prepared;
 /// What an entry of the batch becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// No candidate: what the batch says.
+    /// No accepted event: what the batch says.
     AsGiven,
     /// A new event.
     Stored,
@@ -26,7 +25,7 @@ pub(super) type Found = HashMap<Uuid, Option<[u8; 32]>>;
 /// A verdict for every entry, by span (in log order) and entry. Digests are made only of events whose id comes twice.
 pub(super) fn settle(prepared: &Prepared<'_>, found: &Found) -> Vec<Vec<Verdict>> {
     let mut verdicts: Vec<Vec<Verdict>> =
-        prepared.spans.iter().map(|span| vec![Verdict::AsGiven; span.entries.len()]).collect();
+        prepared.spans.iter().map(|span| vec![Verdict::AsGiven; span.len()]).collect();
     let mut rest = &prepared.ids[..];
     while let Some((id, first)) = rest.first() {
         let (same, others) = rest.split_at(rest.iter().take_while(|(other, _)| other == id).count());
@@ -36,13 +35,12 @@ pub(super) fn settle(prepared: &Prepared<'_>, found: &Found) -> Vec<Vec<Verdict>
             verdicts[first.span][first.entry] = Verdict::Stored;
             continue;
         }
-        let digest = |place| event_digest(&prepared.candidate(place).event);
         // What this id stands for; `None` = gone by retention, so that nothing can contradict it.
-        let reference = stored_before.copied().unwrap_or_else(|| Some(digest(*first)));
+        let reference = stored_before.copied().unwrap_or_else(|| Some(prepared.digest(*first)));
         for (nth, (_, place)) in same.iter().enumerate() {
             verdicts[place.span][place.entry] = if stored_before.is_none() && nth == 0 {
                 Verdict::Stored
-            } else if reference.is_none_or(|reference| reference == digest(*place)) {
+            } else if reference.is_none_or(|reference| reference == prepared.digest(*place)) {
                 Verdict::Duplicate
             } else {
                 Verdict::Conflict

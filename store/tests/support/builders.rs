@@ -68,14 +68,9 @@ pub(crate) fn skipped(from: i64, next: i64, kind: shared::account::DispositionKi
 
 /// A span over these entries, from the first to the last.
 pub(crate) fn span(log: &Log, entries: Vec<Entry>) -> Span {
-    Span {
-        log_id: log.log_id,
-        name: Arc::new(log.name.clone()),
-        from_offset: entries.first().unwrap().range().0,
-        next_offset: entries.last().unwrap().range().1,
-        last_record: None,
-        entries,
-    }
+    let mut span = SpanBuilder::new(log.log_id, Arc::new(log.name.clone()));
+    span.extend(entries);
+    span.finish(None)
 }
 
 pub(crate) fn batch(spans: Vec<Span>) -> Batch {
@@ -84,14 +79,22 @@ pub(crate) fn batch(spans: Vec<Span>) -> Batch {
 
 /// One span of new events with consecutive numbers, times a second apart.
 pub(crate) fn events(log: &Log, from_offset: i64, numbers: std::ops::Range<u64>) -> Span {
-    let entries = numbers
-        .enumerate()
-        .map(|(nth, number)| {
-            let nth = i64::try_from(nth).unwrap();
-            candidate(from_offset + nth, event(number, NOON + nth * SECOND))
-        })
-        .collect();
-    span(log, entries)
+    changed_events(log, from_offset, numbers, |_, _| {})
+}
+
+/// The same, each changed by its place in the span.
+pub(crate) fn changed_events(
+    log: &Log,
+    from_offset: i64,
+    numbers: std::ops::Range<u64>,
+    change: impl Fn(i64, &mut Event),
+) -> Span {
+    let entry = |(nth, number)| {
+        let mut event = event(number, NOON + nth * SECOND);
+        change(nth, &mut event);
+        candidate(from_offset + nth, event)
+    };
+    span(log, (0..).zip(numbers).map(entry).collect())
 }
 
 pub(crate) fn log_name(topic: &str, partition: i32) -> LogName {

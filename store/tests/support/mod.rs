@@ -12,7 +12,9 @@ use shared::position::LogName;
 use shared::refusal::{Reason, Refusal};
 use shared::retention::{Keep, RetentionClass, RetentionRules};
 use shared::timestamp::Timestamp;
-use store::{Batch, Candidate, DatabaseUrl, Entry, Log, RawRecord, Rejected, Span, Stage, Writer};
+use store::{
+    Batch, Candidate, DatabaseUrl, Entry, Log, RawRecord, Rejected, Span, SpanBuilder, Stage, Writer,
+};
 use tokio_postgres::Client;
 use uuid::Uuid;
 

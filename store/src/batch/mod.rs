@@ -1,15 +1,18 @@
 //! What one transaction stores: records in offset order, one span per log (semantics.md 4).
 
+mod row;
+mod span;
+
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use shared::account::DispositionKind;
 use shared::event::Event;
-use shared::position::LogName;
 use shared::refusal::Refusal;
 
-use crate::logs::LastRecord;
+pub(crate) use span::{Accepted, Slot};
+pub use span::{Span, SpanBuilder};
 
 /// A Kafka record as it came: what a dead letter keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,23 +128,6 @@ impl Entry {
     }
 }
 
-/// The part of one log in a batch.
-#[derive(Debug, Clone)]
-pub struct Span {
-    /// The log.
-    pub log_id: i32,
-    /// Its name, for the leaves.
-    pub name: Arc<LogName>,
-    /// The position that the log must have now.
-    pub from_offset: i64,
-    /// The position that it gets.
-    pub next_offset: i64,
-    /// The last record read of it, when the span holds one: compared after the next assignment.
-    pub last_record: Option<LastRecord>,
-    /// In offset order, covering `from_offset..next_offset` exactly.
-    pub entries: Vec<Entry>,
-}
-
 /// What one transaction stores.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
@@ -173,39 +159,5 @@ impl Batch {
             return Err(InvalidBatch { log_id: pair[0], offset: 0, rule: "a log has one span in a batch" });
         }
         self.spans.iter().try_for_each(Span::check)
-    }
-}
-
-impl Span {
-    fn check(&self) -> Result<(), InvalidBatch> {
-        let broken = |offset, rule| Err(InvalidBatch { log_id: self.log_id, offset, rule });
-        let mut expected = self.from_offset;
-        if expected < 0 {
-            return broken(expected, "offsets are not negative");
-        }
-        for entry in &self.entries {
-            let (from, next) = entry.range();
-            if from != expected {
-                return broken(from, "every offset of a span is covered once, in order");
-            }
-            if next <= from {
-                return broken(from, "a run covers at least one offset");
-            }
-            if let Entry::Skipped { kind, .. } = entry
-                && !kind.is_skipped()
-            {
-                return broken(from, "a run has a skipped kind");
-            }
-            expected = next;
-        }
-        if expected != self.next_offset || self.entries.is_empty() {
-            return broken(expected, "a span ends at its next offset and is not empty");
-        }
-        if let Some(last) = self.last_record
-            && !(self.from_offset..self.next_offset).contains(&last.offset)
-        {
-            return broken(last.offset, "the last record is one of the span");
-        }
-        Ok(())
     }
 }

@@ -14,61 +14,79 @@ const TRAILER: i16 = -1;
 const BYTEA_OID: u32 = 17;
 
 /// Rows in COPY's binary form. Every row starts with [`Self::row`] and writes exactly that many fields.
-pub(super) struct CopyBuffer {
+#[derive(Debug, Clone)]
+pub(crate) struct CopyBuffer {
     bytes: BytesMut,
 }
 
 impl CopyBuffer {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    /// What an eight-byte field takes, its length included.
+    pub(crate) const I64_FIELD: usize = 12;
+
+    /// For fields that become rows elsewhere, by [`Self::fields`].
+    pub(crate) fn of_fields(bytes: usize) -> Self {
+        Self { bytes: BytesMut::with_capacity(bytes) }
+    }
+
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
         let mut buffer = BytesMut::with_capacity(bytes + HEADER.len() + 2);
         buffer.put_slice(HEADER);
         Self { bytes: buffer }
     }
 
     /// The bytes that are not taken yet.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Fields that were written before.
+    pub(crate) fn fields(&mut self, written: &[u8]) {
+        self.bytes.put_slice(written);
+    }
+
     /// Starts a row.
-    pub(super) fn row(&mut self, fields: i16) {
+    pub(crate) fn row(&mut self, fields: i16) {
         self.bytes.put_i16(fields);
     }
 
-    pub(super) fn null(&mut self) {
+    pub(crate) fn null(&mut self) {
         self.bytes.put_i32(-1);
     }
 
-    pub(super) fn i32(&mut self, value: i32) {
+    pub(crate) fn i32(&mut self, value: i32) {
         self.bytes.put_i32(4);
         self.bytes.put_i32(value);
     }
 
-    pub(super) fn i64(&mut self, value: i64) {
+    pub(crate) fn i64(&mut self, value: i64) {
         self.bytes.put_i32(8);
         self.bytes.put_i64(value);
     }
 
-    pub(super) fn timestamp(&mut self, value: Timestamp) {
+    pub(crate) fn timestamp(&mut self, value: Timestamp) {
         self.i64(value.as_micros() - POSTGRES_EPOCH_MICROS);
     }
 
-    pub(super) fn uuid(&mut self, value: Uuid) {
+    pub(crate) fn uuid(&mut self, value: Uuid) {
         self.bytes.put_i32(16);
         self.bytes.put_slice(value.as_bytes());
     }
 
     /// `bytea`, `text` and `json` alike.
-    pub(super) fn bytes(&mut self, value: &[u8]) {
+    pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.bytes.put_i32(length(value.len()));
         self.bytes.put_slice(value);
     }
 
-    pub(super) fn text(&mut self, value: &str) {
+    pub(crate) fn text(&mut self, value: &str) {
         self.bytes(value.as_bytes());
     }
 
-    pub(super) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+    pub(crate) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         match value {
             Some(value) => write(self, value),
             None => self.null(),
@@ -76,7 +94,7 @@ impl CopyBuffer {
     }
 
     /// `bytea[]`, one dimension, elements may be null.
-    pub(super) fn bytea_array<'a>(&mut self, elements: impl ExactSizeIterator<Item = Option<&'a [u8]>>) {
+    pub(crate) fn bytea_array<'a>(&mut self, elements: impl ExactSizeIterator<Item = Option<&'a [u8]>>) {
         let start = self.bytes.len();
         self.bytes.put_i32(0); // the size, known at the end
         self.bytes.put_i32(1); // dimensions
@@ -95,18 +113,59 @@ impl CopyBuffer {
     }
 
     /// What was written so far, to be sent ahead of the rest; makes room for `capacity` bytes more.
-    pub(super) fn take(&mut self, capacity: usize) -> Bytes {
+    pub(crate) fn take(&mut self, capacity: usize) -> Bytes {
         let written = self.bytes.split().freeze();
         self.bytes.reserve(capacity);
         written
     }
 
     /// The whole, ended.
-    pub(super) fn finish(mut self) -> Bytes {
+    pub(crate) fn finish(mut self) -> Bytes {
         self.bytes.put_i16(TRAILER);
         self.bytes.freeze()
     }
 }
+
+/// Reads fields back, in the order and of the types in which they were written.
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn of(written: &'a [u8]) -> Self {
+        Self { rest: written }
+    }
+
+    fn next(&mut self) -> &'a [u8] {
+        let (length, rest) = self.rest.split_first_chunk().expect(WRITTEN_HERE);
+        let length = usize::try_from(i32::from_be_bytes(*length)).expect(WRITTEN_HERE);
+        let (field, rest) = rest.split_at(length);
+        self.rest = rest;
+        field
+    }
+
+    pub(crate) fn i32(&mut self) -> i32 {
+        i32::from_be_bytes(self.next().try_into().expect(WRITTEN_HERE))
+    }
+
+    pub(crate) fn i64(&mut self) -> i64 {
+        i64::from_be_bytes(self.next().try_into().expect(WRITTEN_HERE))
+    }
+
+    pub(crate) fn timestamp(&mut self) -> Timestamp {
+        Timestamp::from_micros(self.i64() + POSTGRES_EPOCH_MICROS)
+    }
+
+    pub(crate) fn uuid(&mut self) -> Uuid {
+        Uuid::from_slice(self.next()).expect(WRITTEN_HERE)
+    }
+
+    pub(crate) fn text(&mut self) -> String {
+        String::from_utf8(self.next().to_vec()).expect(WRITTEN_HERE)
+    }
+}
+
+const WRITTEN_HERE: &str = "fields are read as CopyBuffer wrote them";
 
 fn length(bytes: usize) -> i32 {
     i32::try_from(bytes).expect("a batch is bounded far below two gigabytes")

@@ -1,0 +1,187 @@
+//! The part of one log in a batch. Each event is encoded when it is added, while it is in the cache: what waits for the
+//! database is its row and the hash of its leaf, not its twenty strings.
+
+use std::sync::Arc;
+
+use shared::account::DispositionKind;
+use shared::event::Event;
+use shared::leaf::{Leaf, LeafHasher};
+use shared::position::LogName;
+use shared::timestamp::Timestamp;
+use uuid::Uuid;
+
+use super::row::{self, Rows};
+use super::{Candidate, Entry, InvalidBatch, RawRecord, Rejected};
+use crate::copy::CopyBuffer;
+use crate::logs::LastRecord;
+
+/// The part of one log in a batch.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// The log.
+    pub log_id: i32,
+    /// Its name, for the leaves.
+    pub name: Arc<LogName>,
+    /// The position that the log must have now.
+    pub from_offset: i64,
+    /// The position that it gets.
+    pub next_offset: i64,
+    /// The last record read of it, when the span holds one: compared after the next assignment.
+    pub last_record: Option<LastRecord>,
+    /// In offset order, covering `from_offset..next_offset` exactly.
+    pub(crate) slots: Vec<Slot>,
+    /// The classes of its events, each once.
+    pub(crate) classes: Vec<Arc<str>>,
+    rows: Rows,
+}
+
+/// An [`Entry`], encoded.
+#[derive(Debug, Clone)]
+pub(crate) enum Slot {
+    Accepted(Accepted),
+    Rejected(Box<Rejected>),
+    Skipped { from: i64, next: i64, kind: DispositionKind },
+}
+
+/// An accepted event as it waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepted {
+    pub(crate) offset: i64,
+    pub(crate) event_id: Uuid,
+    pub(crate) timestamp: Timestamp,
+    /// The hash of its leaf, once it is stored.
+    pub(crate) leaf: [u8; 32],
+    /// The record, for the dead letter of a conflict.
+    pub(crate) record: Arc<RawRecord>,
+    row: row::Place,
+}
+
+impl Slot {
+    /// The offsets it covers: first, and one past the last.
+    pub(crate) fn range(&self) -> (i64, i64) {
+        match self {
+            Self::Accepted(accepted) => (accepted.offset, accepted.offset.saturating_add(1)),
+            Self::Rejected(rejected) => (rejected.offset, rejected.offset.saturating_add(1)),
+            Self::Skipped { from, next, .. } => (*from, *next),
+        }
+    }
+}
+
+/// Makes a [`Span`], entry by entry.
+#[derive(Debug)]
+pub struct SpanBuilder {
+    span: Span,
+    hasher: LeafHasher,
+}
+
+impl SpanBuilder {
+    /// A span of this log that holds nothing yet.
+    pub fn new(log_id: i32, name: Arc<LogName>) -> Self {
+        let span = Span {
+            log_id,
+            name,
+            from_offset: 0,
+            next_offset: 0,
+            last_record: None,
+            slots: Vec::new(),
+            classes: Vec::new(),
+            rows: Rows::default(),
+        };
+        Self { span, hasher: LeafHasher::default() }
+    }
+
+    /// Makes room for so many more entries.
+    pub fn reserve(&mut self, entries: usize) {
+        self.span.slots.reserve(entries);
+    }
+
+    /// Adds the next entry, in offset order.
+    pub fn push(&mut self, entry: Entry) {
+        let (from, next) = entry.range();
+        if self.span.slots.is_empty() {
+            self.span.from_offset = from;
+        }
+        self.span.next_offset = next;
+        let slot = match entry {
+            Entry::Candidate(candidate) => Slot::Accepted(self.encode(candidate)),
+            Entry::Rejected(rejected) => Slot::Rejected(Box::new(rejected)),
+            Entry::Skipped { from, next, kind } => Slot::Skipped { from, next, kind },
+        };
+        self.span.slots.push(slot);
+    }
+
+    fn encode(&mut self, candidate: Candidate) -> Accepted {
+        let Candidate { offset, event, retention_class, record } = candidate;
+        let leaf = self.hasher.hash(&self.span.name, offset, &Leaf::Stored(&event));
+        let row = self.span.rows.push(&event, &retention_class);
+        if !self.span.classes.contains(&retention_class) {
+            self.span.classes.push(retention_class);
+        }
+        Accepted { offset, event_id: event.event_id, timestamp: event.timestamp, leaf, record, row }
+    }
+
+    /// The span; with what was read last of its log.
+    pub fn finish(self, last_record: Option<LastRecord>) -> Span {
+        Span { last_record, ..self.span }
+    }
+}
+
+impl Extend<Entry> for SpanBuilder {
+    fn extend<T: IntoIterator<Item = Entry>>(&mut self, entries: T) {
+        entries.into_iter().for_each(|entry| self.push(entry));
+    }
+}
+
+impl Span {
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether it has none, which no batch may hold.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// An accepted event, read back from its row.
+    pub(crate) fn event(&self, accepted: &Accepted) -> Event {
+        self.rows.read(accepted.row)
+    }
+
+    /// Writes an accepted event's row.
+    pub(crate) fn write_row(&self, accepted: &Accepted, recorded_at: Timestamp, copy: &mut CopyBuffer) {
+        self.rows.write(accepted.row, recorded_at, accepted.offset, self.log_id, copy);
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidBatch> {
+        let broken = |offset, rule| Err(InvalidBatch { log_id: self.log_id, offset, rule });
+        let mut expected = self.from_offset;
+        if expected < 0 {
+            return broken(expected, "offsets are not negative");
+        }
+        for slot in &self.slots {
+            let (from, next) = slot.range();
+            if from != expected {
+                return broken(from, "every offset of a span is covered once, in order");
+            }
+            if next <= from {
+                return broken(from, "a run covers at least one offset");
+            }
+            if let Slot::Skipped { kind, .. } = slot
+                && !kind.is_skipped()
+            {
+                return broken(from, "a run has a skipped kind");
+            }
+            expected = next;
+        }
+        if expected != self.next_offset || self.slots.is_empty() {
+            return broken(expected, "a span ends at its next offset and is not empty");
+        }
+        if let Some(last) = self.last_record
+            && !(self.from_offset..self.next_offset).contains(&last.offset)
+        {
+            return broken(last.offset, "the last record is one of the span");
+        }
+        Ok(())
+    }
+}
