@@ -38,12 +38,12 @@ impl Document {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(&value.to_string()),
-            Self::Number(tenths) => match ways.next() {
-                Some(0) => out.push_str(&format!("{tenths}e-1")),
-                Some(1) if tenths % 10 == 0 => out.push_str(&(tenths / 10).to_string()),
-                Some(2) => out.push_str(&format!("{:.3}", f64::from(*tenths) / 10.0)),
-                _ => out.push_str(&format!("{:.1}", f64::from(*tenths) / 10.0)),
-            },
+            Self::Number(tenths) => out.push_str(&match ways.next() {
+                Some(0) => format!("{tenths}e-1"),
+                Some(1) if tenths % 10 == 0 => (tenths / 10).to_string(),
+                Some(2) => format!("{:.3}", f64::from(*tenths) / 10.0),
+                _ => format!("{:.1}", f64::from(*tenths) / 10.0),
+            }),
             Self::Text(text) => write_text(text, out, ways),
             Self::Array(values) => {
                 out.push('[');

@@ -182,9 +182,8 @@ impl Attempts<'_> {
                         let mut attempt = with(&name, &form.replace("{}", value), names);
                         // Aggregates are not looked up by their id alone.
                         if (path, name.as_str()) == ("/v1/aggregates", "aggregateId") {
-                            attempt
-                                .address
-                                .push_str(&format!("&aggregateType={}", encode(&format!("Kind-{value}"))));
+                            attempt.address.push_str("&aggregateType=");
+                            attempt.address.push_str(&encode(&format!("Kind-{value}")));
                         }
                         attempt
                     };

@@ -62,23 +62,23 @@ impl Caller {
         match asks {
             Asks::Open | Asks::Link => Gets::All,
             _ if !self.is_known => Gets::Unknown,
-            Asks::List | Asks::One | Asks::Numbers | Asks::Export => reads,
-            Asks::Record if operates => Gets::All,
-            Asks::Record => reads,
-            Asks::Letters if operates => Gets::All,
-            Asks::Letters => Gets::Forbidden,
-            Asks::Letter if operates => Gets::All,
-            Asks::Letter => reads,
-            Asks::Redrive if any(&["audit:admin", "audit:operator"]) => Gets::All,
-            Asks::Redrive => Gets::Forbidden,
-            Asks::Replay | Asks::Steer if any(&["audit:admin", "audit:operator"]) => Gets::All,
+            Asks::Record | Asks::Letters | Asks::Letter | Asks::Jobs | Asks::Job if operates => Gets::All,
+            Asks::Redrive | Asks::Replay | Asks::Steer if any(&["audit:admin", "audit:operator"]) => {
+                Gets::All
+            }
             Asks::Replay | Asks::Steer if has("audit:org-admin") && self.organization.is_some() => Gets::Own,
-            Asks::Replay | Asks::Steer => Gets::Forbidden,
-            Asks::Jobs | Asks::Job if operates => Gets::All,
-            Asks::Jobs | Asks::Job => reads,
+            Asks::Settle if writes == Gets::Forbidden => Gets::Forbidden,
+            Asks::Letters | Asks::Redrive | Asks::Replay | Asks::Steer => Gets::Forbidden,
             Asks::Submit => writes,
-            Asks::Settle if writes == Gets::Forbidden || reads == Gets::Forbidden => Gets::Forbidden,
-            Asks::Settle => reads,
+            Asks::List
+            | Asks::One
+            | Asks::Numbers
+            | Asks::Export
+            | Asks::Record
+            | Asks::Letter
+            | Asks::Jobs
+            | Asks::Job
+            | Asks::Settle => reads,
         }
     }
 
