@@ -1,5 +1,7 @@
 //! Random documents, written in random ways, and a containment of our own to compare with.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -38,12 +40,13 @@ impl Document {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(&value.to_string()),
-            Self::Number(tenths) => out.push_str(&match ways.next() {
-                Some(0) => format!("{tenths}e-1"),
-                Some(1) if tenths % 10 == 0 => (tenths / 10).to_string(),
-                Some(2) => format!("{:.3}", f64::from(*tenths) / 10.0),
-                _ => format!("{:.1}", f64::from(*tenths) / 10.0),
-            }),
+            Self::Number(tenths) => match ways.next() {
+                Some(0) => write!(out, "{tenths}e-1"),
+                Some(1) if tenths % 10 == 0 => write!(out, "{}", tenths / 10),
+                Some(2) => write!(out, "{:.3}", f64::from(*tenths) / 10.0),
+                _ => write!(out, "{:.1}", f64::from(*tenths) / 10.0),
+            }
+            .expect("a String takes all"),
             Self::Text(text) => write_text(text, out, ways),
             Self::Array(values) => {
                 out.push('[');
@@ -69,7 +72,7 @@ impl Document {
 
     /// A question that this document answers: some of its members and elements, in another order.
     fn part(&self, chance: &mut impl Iterator<Item = u8>) -> Option<Self> {
-        let kept = |chance: &mut dyn Iterator<Item = u8>| chance.next().unwrap_or(0) % 2 == 0;
+        let kept = |chance: &mut dyn Iterator<Item = u8>| chance.next().unwrap_or(0).is_multiple_of(2);
         match self {
             Self::Object(members) => {
                 let members = members.iter().filter(|_| kept(chance)).cloned().collect::<Vec<_>>();
@@ -93,7 +96,9 @@ fn write_text(text: &str, out: &mut String, ways: &mut impl Iterator<Item = u8>)
         match (character, ways.next()) {
             ('"' | '\\', _) => out.extend(['\\', character]),
             ('/', Some(1)) => out.push_str("\\/"),
-            (character, Some(0)) => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            (character, Some(0)) => {
+                write!(out, "\\u{:04x}", u32::from(character)).expect("a String takes all");
+            }
             (character, _) => out.push(character),
         }
     }
