@@ -2,6 +2,7 @@
 //! `audit-api/openapi.json` and compared by a test. What completes it is here; the shapes of what several endpoints answer
 //! are in the modules.
 
+mod access;
 mod aggregate;
 mod causation;
 mod dead_letter;
@@ -25,6 +26,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{endpoints, respond::ProblemDocument, state::Api};
 
+pub(crate) use access::AccessOutcomeWord;
+pub use access::AccessPageDocument;
 pub use aggregate::{DiffDocument, HistoryDocument, IntegrityDocument, StateDocument};
 pub use causation::{CausationDocument, CorrelationDocument};
 pub use dead_letter::{DeadLetterDocument, DeadLetterPageDocument, RedrivenDocument};
@@ -52,6 +55,7 @@ pub use statistics::StatisticsDocument;
         (name = "Replay jobs", description = "Stored events, sent to a Kafka topic."),
         (name = "Ledger", description = "What became of each Kafka record."),
         (name = "Dead letters", description = "Records that are no events, and why."),
+        (name = "Accesses", description = "Who looked: the requests that this API has answered or refused."),
         (name = "Older addresses", description = "Those of the services of documents 000, 001 and 004, over the same data, each in its document's own shape. Every answer says `Deprecation` (RFC 9745) and `Link: rel=\"successor-version\"`. docs/vocabulary.md says how their words map."),
         (name = "Operation", description = "Health and metrics.")
     ),

@@ -145,18 +145,34 @@ pub struct AccessContext {
 }
 
 impl AccessOutcome {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Answered,
+        Self::Refused,
+        Self::Failed,
+        Self::Abandoned,
+        Self::Opened,
+        Self::Closed,
+        Self::Suppressed,
+    ];
+
+    /// As the payload has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::Suppressed => "suppressed",
+        }
+    }
+
     /// The type of its events.
     pub fn event_type(self) -> String {
-        let name = match self {
-            Self::Answered => "Answered",
-            Self::Refused => "Refused",
-            Self::Failed => "Failed",
-            Self::Abandoned => "Abandoned",
-            Self::Opened => "Opened",
-            Self::Closed => "Closed",
-            Self::Suppressed => "Suppressed",
-        };
-        format!("{ACCESS_EVENT_PREFIX}{name}")
+        let (first, rest) = self.as_str().split_at(1);
+        format!("{ACCESS_EVENT_PREFIX}{}{rest}", first.to_ascii_uppercase())
     }
 }
 

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V8__statistics", include_str!("../../migrations/V8__statistics.sql")),
     ("V9__payload_search", include_str!("../../migrations/V9__payload_search.sql")),
     ("V10__replay_jobs", include_str!("../../migrations/V10__replay_jobs.sql")),
+    ("V11__accesses", include_str!("../../migrations/V11__accesses.sql")),
 ];
 
 /// Where refinery keeps what it has applied, in schema `audit`.

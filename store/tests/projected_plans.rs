@@ -9,9 +9,10 @@ use shared::filter::Pattern;
 use shared::position::Position;
 use shared::scope::Scope;
 use shared::vocabulary::Severity;
+use store::projections::About;
 use store::reader::{
-    AggregateFilter, AggregateRequest, DataAccessFilter, DataAccessRequest, EventTypeRequest, Fault,
-    SecurityEventFilter, SecurityEventRequest, Settlement,
+    AccessFilter, AccessRequest, AggregateFilter, AggregateRequest, DataAccessFilter, DataAccessRequest,
+    EventTypeRequest, Fault, SecurityEventFilter, SecurityEventRequest, Settlement,
 };
 use store::{AggregateKey, Reader};
 use support::*;
@@ -37,7 +38,12 @@ async fn filled() -> (TestDatabase, Reader) {
                 subject_user_id, fields_accessed) \
                 select timestamptz '2025-01-01' + make_interval(mins => n), n, 1, gen_random_uuid(), 'org-' || n % 50, \
                 'u-' || n % 90, 'u-' || n % 900, '[]' from generate_series(1, 20000) n;
-             analyze audit.aggregates; analyze audit.event_types; analyze audit.security_events; analyze audit.data_accesses",
+             insert into audit.accesses (accessed_at, \"offset\", log_id, event_id, about, about_type, organization_id, accessor_id, \
+                operation, outcome, access) \
+                select timestamptz '2025-01-01' + make_interval(mins => n), n, 1, gen_random_uuid(), about, '', 'org-' || n % 50, \
+                'u-' || n % 90, 'listEvents', 'answered', '{}' from generate_series(1, 20000) n, \
+                lateral (values (''), ('user:u-' || n % 900)) named (about);
+             analyze audit.accesses; analyze audit.aggregates; analyze audit.event_types; analyze audit.security_events; analyze audit.data_accesses",
         )
         .await
         .unwrap();
@@ -164,6 +170,45 @@ async fn security_events_and_accesses_are_read_along_time() {
             let request = DataAccessRequest { filter: filter.clone(), limit: 100, after };
             let plan = reader.explain_data_accesses(&scope, &request).await.unwrap();
             assert_ordered(what, &plan, "data_accesses d");
+            assert!(plan.join("\n").contains(index), "{what}: not by {index}\n{}", plan.join("\n"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn accesses_are_read_along_time_whoever_looked_at_whom() {
+    let (_database, reader) = filled().await;
+    let none = || AccessFilter {
+        from: None,
+        to: None,
+        accessor_id: Vec::new(),
+        about: About::Itself,
+        operation: Vec::new(),
+        outcome: Vec::new(),
+        organization_id: Vec::new(),
+    };
+    let filters = [
+        ("all", none(), Scope::All, "accesses_time"),
+        ("one organisation", none(), acme(), "accesses_organization"),
+        ("an accessor", AccessFilter { accessor_id: text("u-7"), ..none() }, Scope::All, "accesses_accessor"),
+        (
+            "a subject",
+            AccessFilter { about: About::User("u-7".to_owned()), ..none() },
+            Scope::All,
+            "accesses_about",
+        ),
+        (
+            "a subject",
+            AccessFilter { about: About::User("u-7".to_owned()), ..none() },
+            acme(),
+            "accesses_about",
+        ),
+    ];
+    for (what, filter, scope, index) in filters {
+        for after in [None, Some((at(NOON), Position { log_id: 1, offset: 7 }))] {
+            let request = AccessRequest { filter: filter.clone(), limit: 100, after };
+            let plan = reader.explain_accesses(&scope, &request).await.unwrap();
+            assert_ordered(what, &plan, "accesses a");
             assert!(plan.join("\n").contains(index), "{what}: not by {index}\n{}", plan.join("\n"));
         }
     }

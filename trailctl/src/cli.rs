@@ -90,6 +90,8 @@ pub enum Command {
     /// With the share of failures. Counted beside the ingest; hours, days, weeks and months are UTC's.
     #[command(verbatim_doc_comment)]
     Stats(commands::stats::Arguments),
+    /// List who looked: the requests that the API has answered or refused, newest first
+    Accesses(commands::accesses::Arguments),
     /// Stream events in recorded order, or one aggregate's history, to their end
     ///
     /// NDJSON to standard output. Without --aggregate: every event that matches, in the order of recording, up to the

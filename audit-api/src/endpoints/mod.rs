@@ -1,5 +1,6 @@
 //! One endpoint a file: its parameters, its documentation, its handler.
 
+mod accesses;
 mod aggregates;
 mod asked;
 mod body;
@@ -46,6 +47,7 @@ pub fn reads() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(aggregates::replay::replay))
         .routes(routes!(aggregates::state::state))
         .routes(routes!(aggregates::diff::diff))
+        .routes(routes!(accesses::list))
         .routes(routes!(replay::replay))
         .routes(routes!(stream::stream))
         .merge(older::routes())

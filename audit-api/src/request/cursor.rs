@@ -140,9 +140,23 @@ pub fn of_dead_letter((recorded_at, position): (Timestamp, Position), fingerprin
 
 /// The dead letter that the list goes on after.
 pub fn read_dead_letter(text: &str, fingerprint: &Fingerprint) -> Result<(Timestamp, Position), Problem> {
-    let [recorded_at, log_id, offset] = decode("d", text, fingerprint)?;
+    read_place("d", text, fingerprint)
+}
+
+/// The cursor behind an access.
+pub fn of_access((accessed_at, position): (Timestamp, Position), fingerprint: &Fingerprint) -> String {
+    encode("w", &[accessed_at.as_micros(), i64::from(position.log_id), position.offset], fingerprint)
+}
+
+/// The access that the list goes on after.
+pub fn read_access(text: &str, fingerprint: &Fingerprint) -> Result<(Timestamp, Position), Problem> {
+    read_place("w", text, fingerprint)
+}
+
+fn read_place(kind: &str, text: &str, fingerprint: &Fingerprint) -> Result<(Timestamp, Position), Problem> {
+    let [at, log_id, offset] = decode(kind, text, fingerprint)?;
     let log_id = i32::try_from(log_id).map_err(|_| Problem::cursor_mismatch())?;
-    Ok((time(recorded_at)?, Position { log_id, offset }))
+    Ok((time(at)?, Position { log_id, offset }))
 }
 
 /// The cursor behind a replay job.

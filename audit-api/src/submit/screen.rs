@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bus::{EventRecord, EventRules};
 use shared::{
     envelope::Envelope,
+    filter::ACCESS_TYPE,
     problem::ProblemType,
     refusal::{Reason, Refusal},
     timestamp::Timestamp,
@@ -39,7 +40,9 @@ pub(super) fn all(
             forbidden.push((pointer, Forbidden::OtherOrganization.to_string()));
             continue;
         }
-        let checked = stamp(&mut envelope, caller).and_then(|()| rules.check(envelope, now));
+        let checked = is_no_access(&envelope)
+            .and_then(|()| stamp(&mut envelope, caller))
+            .and_then(|()| rules.check(envelope, now));
         match checked.and_then(|record| distinct(record, &mut seen)) {
             Ok(record) => records.push(record),
             Err(refusal) => refused.push(entry(&refusal, index, shape)),
@@ -83,6 +86,15 @@ fn assign_organization(envelope: &mut Envelope, writes: &Writes) -> bool {
         envelope.metadata.insert(ORGANIZATION.to_owned(), assigned.clone());
     }
     true
+}
+
+/// Who looked is recorded by this API alone: nobody else may say it.
+fn is_no_access(envelope: &Envelope) -> Result<(), Refusal> {
+    if envelope.aggregate_type != ACCESS_TYPE {
+        return Ok(());
+    }
+    let detail = "is that of the records of accesses, which only the audit trail makes: choose another";
+    Err(Refusal::new(Reason::EnvelopeInvalid, "/aggregateType", detail))
 }
 
 /// Says whose token it was. An event that claims another's is refused: what a caller wrote is never changed in silence.

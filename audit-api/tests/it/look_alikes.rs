@@ -104,9 +104,25 @@ impl Organization {
                 .aggregate_type(shared::vocabulary::SECURITY_AGGREGATE)
                 .payload(&settled),
             alike(10, 0).aggregate_type("AuditAccess").event_type("Access"),
+            self.access(id(11), SHARED),
+            self.access(id(12), self.only),
         ]
         .map(EventBuilder::build)
         .into()
+    }
+
+    /// Somebody of this name looked at whom and what has this name.
+    fn access(&self, event_id: Uuid, name: &str) -> EventBuilder {
+        let access = json!({
+            "operation": "listEvents", "method": "GET", "path": "/v1/events", "accessor": {"kind": "token", "id": name},
+            "parameters": [{"name": "secret", "value": self.secret}], "subjects": [name],
+            "aggregates": [{"aggregateType": format!("Kind-{name}"), "aggregateId": name}],
+            "outcome": "answered", "status": 200, "rows": 1, "requestId": name,
+        });
+        Self::named(self.event(event_id, name, 0), name)
+            .aggregate_type("AuditAccess")
+            .event_type("AuditAccess.Answered")
+            .payload(&access)
     }
 
     async fn store(&mut self, feeder: &mut Feeder, other: &Self) {

@@ -2,6 +2,7 @@
 //! only where events come in.
 
 mod accesses;
+mod accesses_read;
 mod accesses_streams;
 mod aggregates;
 mod auth;

@@ -101,6 +101,7 @@ fn the_document_is_complete() {
         "/v1/events/{eventId}",
         "/v1/event-types",
         "/v1/stats",
+        "/v1/accesses",
         "/v1/aggregates",
         "/v1/events/{eventId}/causation",
         "/v1/correlations/{correlationId}/causation",

@@ -158,6 +158,7 @@ fn faults() -> Vec<(&'static str, Value)> {
         ("/eventType", json!({"eventType": ""})),
         ("/eventType", json!({"eventType": "a\u{7}"})),
         ("/aggregateType", json!({"aggregateType": long.clone()})),
+        ("/aggregateType", json!({"aggregateType": "AuditAccess"})),
         ("/aggregateId", json!({"aggregateId": long.clone()})),
         ("/timestamp", json!({"timestamp": "2025-11-20"})),
         ("/timestamp", json!({"timestamp": "2999-01-01T00:00:00Z"})),

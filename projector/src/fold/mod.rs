@@ -1,6 +1,7 @@
 //! The pure part: events in, changes out. Nothing depends on how the events are cut into batches, nor on their order
 //! within one, so that a rebuild gives what was there.
 
+mod accesses;
 mod statistics;
 mod versions;
 
@@ -12,8 +13,8 @@ use shared::{
     vocabulary::{self, Facts},
 };
 use store::projections::{
-    AggregateChange, Changes, DataAccessChange, EventTypeChange, RecordedPlace, ResolutionChange,
-    SecurityChange,
+    AccessChange, AggregateChange, Changes, DataAccessChange, EventTypeChange, RecordedPlace,
+    ResolutionChange, SecurityChange,
 };
 use uuid::Uuid;
 
@@ -68,6 +69,7 @@ pub struct Fold {
     /// By security event and organisation: the last in recorded order.
     resolutions: BTreeMap<(Uuid, String), ResolutionChange>,
     data_accesses: Vec<DataAccessChange>,
+    accesses: Vec<AccessChange>,
     statistics: Statistics,
     /// Bytes of payloads that were kept in part.
     weight: usize,
@@ -84,6 +86,9 @@ impl Fold {
             self.weight += seen.facts.payload.len();
             self.data_accesses.push(DataAccessChange { access, position: seen.position });
         }
+        let accesses = accesses::rows(seen);
+        self.weight += accesses.len() * seen.facts.payload.len();
+        self.accesses.extend(accesses);
     }
 
     /// About how many bytes of producers' texts it holds.
@@ -151,6 +156,7 @@ impl Fold {
             security_events: self.security_events,
             resolutions: self.resolutions.into_values().collect(),
             data_accesses: self.data_accesses,
+            accesses: self.accesses,
             statistics: self.statistics.finish(),
         }
     }

@@ -142,6 +142,7 @@ impl Rig {
             select a::text as line from audit.aggregates a union all select t::text from audit.event_types t
             union all select s::text from audit.security_events s union all select r::text from audit.security_resolutions r
             union all select d::text from audit.data_accesses d union all select n::text from audit.statistics_series n
+            union all select w::text from audit.accesses w
             union all select h::text from audit.statistics_hours h union all select g::text from audit.statistics_days g) everything";
         self.superuser.query_one(sql, &[]).await.unwrap().get(0)
     }

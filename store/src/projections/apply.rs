@@ -5,15 +5,12 @@ use shared::vocabulary::{DataAccess, SecurityEvent};
 use tokio_postgres::{Client, Error, Statement, Transaction};
 use uuid::Uuid;
 
-use super::changes::Runs;
+use super::changes::{Runs, indexed as id};
 use super::{
-    AggregateChange, Changes, DataAccessChange, EventTypeChange, Projection, ResolutionChange,
+    AccessChange, AggregateChange, Changes, DataAccessChange, EventTypeChange, Projection, ResolutionChange,
     SecurityChange, SeriesChange, SeriesCount, StatisticsChange,
 };
 use crate::sql_types::Micros;
-
-/// The longest id that an index can hold beside the rest of its row, in bytes: as the door has it for `userId`.
-const LONGEST_ID: usize = 1024;
 
 /// The statements, prepared once per connection.
 pub(super) struct Statements {
@@ -23,6 +20,7 @@ pub(super) struct Statements {
     resolutions: Statement,
     join_resolutions: Statement,
     data_accesses: Statement,
+    accesses: Statement,
     statistics_series: Statement,
     statistics_hours: Statement,
     statistics_days: Statement,
@@ -37,6 +35,7 @@ impl Statements {
             resolutions: client.prepare(include_str!("../../sql/apply_resolutions.sql")).await?,
             join_resolutions: client.prepare(include_str!("../../sql/join_resolutions.sql")).await?,
             data_accesses: client.prepare(include_str!("../../sql/apply_data_accesses.sql")).await?,
+            accesses: client.prepare(include_str!("../../sql/apply_accesses.sql")).await?,
             statistics_series: client.prepare(include_str!("../../sql/apply_statistics_series.sql")).await?,
             statistics_hours: client.prepare(include_str!("../../sql/apply_statistics_hours.sql")).await?,
             statistics_days: client.prepare(include_str!("../../sql/apply_statistics_days.sql")).await?,
@@ -51,6 +50,7 @@ impl Statements {
         changes: &Changes,
     ) -> Result<(), Error> {
         match projection {
+            Projection::Accesses => self.accesses(transaction, &changes.accesses).await,
             Projection::Aggregates => self.aggregates(transaction, &changes.aggregates).await,
             Projection::EventTypes => self.event_types(transaction, &changes.event_types).await,
             Projection::DataAccesses => self.data_accesses(transaction, &changes.data_accesses).await,
@@ -164,6 +164,24 @@ impl Statements {
         add(on, &self.data_accesses, changes.len(), &columns).await
     }
 
+    async fn accesses(&self, on: &Transaction<'_>, changes: &[AccessChange]) -> Result<(), Error> {
+        let columns: [&(dyn ToSql + Sync); 12] = [
+            &column(changes, |change| Micros(change.accessed_at)),
+            &column(changes, |change| change.position.log_id),
+            &column(changes, |change| change.position.offset),
+            &column(changes, |change| change.event_id),
+            &column(changes, |change| change.organization_id.as_str()),
+            &column(changes, |change| change.about.key()),
+            &column(changes, |change| change.about.kind()),
+            &column(changes, |change| id(&change.accessor_id)),
+            &column(changes, |change| id(&change.operation)),
+            &column(changes, |change| change.outcome.as_str()),
+            &column(changes, |change| text(change.ip_address.as_ref())),
+            &column(changes, |change| change.payload.as_str()),
+        ];
+        add(on, &self.accesses, changes.len(), &columns).await
+    }
+
     async fn series(&self, on: &Transaction<'_>, changes: &[SeriesChange]) -> Result<(), Error> {
         let columns: [&(dyn ToSql + Sync); 8] = [
             &column(changes, |change| change.id),
@@ -208,27 +226,4 @@ fn column<'a, C, T>(changes: &'a [C], field: impl Fn(&'a C) -> T) -> Vec<T> {
 /// A text that a payload says; without U+0000, which the door refuses and no column holds.
 fn text(text: Option<&String>) -> Option<String> {
     text.map(|text| text.replace('\0', "\u{fffd}"))
-}
-
-/// As much of an id as an index holds.
-fn id(text: &str) -> &str {
-    let clean = text.find('\0').map_or(text, |end| &text[..end]);
-    let mut end = clean.len().min(LONGEST_ID);
-    while !clean.is_char_boundary(end) {
-        end -= 1;
-    }
-    &clean[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_cut_where_a_character_ends() {
-        assert_eq!(id("u-1"), "u-1");
-        assert_eq!(id(&"é".repeat(600)), "é".repeat(512));
-        assert_eq!(id(&format!("a{}", "é".repeat(600))).len(), 1023);
-        assert_eq!(id("a\0b"), "a");
-    }
 }

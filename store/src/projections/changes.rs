@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use shared::access::AccessOutcome;
 use shared::position::Position;
 use shared::timestamp::Timestamp;
 use shared::vocabulary::{DataAccess, Resolution, SecurityEvent};
@@ -20,6 +21,8 @@ pub struct Changes {
     pub resolutions: Vec<ResolutionChange>,
     /// For [`super::Projection::DataAccesses`].
     pub data_accesses: Vec<DataAccessChange>,
+    /// For [`super::Projection::Accesses`].
+    pub accesses: Vec<AccessChange>,
     /// For [`super::Projection::Statistics`].
     pub statistics: StatisticsChange,
 }
@@ -58,6 +61,78 @@ pub struct DataAccessChange {
     pub access: DataAccess,
     /// Its place in its log.
     pub position: Position,
+}
+
+/// An access, under one thing by which it is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessChange {
+    /// The event that records it.
+    pub event_id: Uuid,
+    /// When.
+    pub accessed_at: Timestamp,
+    /// Its place in its log.
+    pub position: Position,
+    /// Its organisation; `""` = none.
+    pub organization_id: String,
+    /// Under what it is found.
+    pub about: About,
+    /// Who looked.
+    pub accessor_id: String,
+    /// The operation.
+    pub operation: String,
+    /// What became of it.
+    pub outcome: AccessOutcome,
+    /// Where from.
+    pub ip_address: Option<String>,
+    /// The event's payload, which says all of it.
+    pub payload: String,
+}
+
+/// Under what an access is found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// Under no name: every access.
+    Itself,
+    /// A user that the request named.
+    User(String),
+    /// An aggregate that it named.
+    Aggregate {
+        /// Its kind; `""` = the request named none.
+        kind: String,
+        /// Its id.
+        id: String,
+    },
+}
+
+impl About {
+    /// As it is stored and looked up; as much of an id as an index holds.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Itself => String::new(),
+            Self::User(id) => format!("user:{}", indexed(id)),
+            Self::Aggregate { id, .. } => format!("aggregate:{}", indexed(id)),
+        }
+    }
+
+    pub(super) fn kind(&self) -> &str {
+        match self {
+            Self::Aggregate { kind, .. } => indexed(kind),
+            Self::Itself | Self::User(_) => "",
+        }
+    }
+}
+
+/// The longest id that an index can hold beside the rest of its row, in bytes: as the door has it for `userId`.
+const LONGEST_ID: usize = 1024;
+
+/// As much of an id as an index holds.
+pub(super) fn indexed(text: &str) -> &str {
+    let clean = text.find('\0').map_or(text, |end| &text[..end]);
+    let mut end = clean.len().min(LONGEST_ID);
+    while !clean.is_char_boundary(end) {
+        end -= 1;
+    }
+    &clean[..end]
 }
 
 /// What a batch holds of one aggregate.
@@ -164,5 +239,13 @@ mod tests {
     fn runs_are_written_as_postgresql_reads_them() {
         assert_eq!(Runs::default().to_multirange(), "{}");
         assert_eq!(Runs(vec![(1, 3), (7, 7), (9, i32::MAX)]).to_multirange(), "{[1,3],[7,7],[9,2147483647]}");
+    }
+
+    #[test]
+    fn an_id_is_cut_where_a_character_ends() {
+        assert_eq!(indexed("u-1"), "u-1");
+        assert_eq!(indexed(&"é".repeat(600)), "é".repeat(512));
+        assert_eq!(indexed(&format!("a{}", "é".repeat(600))).len(), 1023);
+        assert_eq!(indexed("a\0b"), "a");
     }
 }

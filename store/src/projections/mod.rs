@@ -8,8 +8,8 @@ pub(crate) mod state;
 mod writer;
 
 pub use changes::{
-    AggregateChange, Changes, DataAccessChange, EventTypeChange, RecordedPlace, ResolutionChange, Runs,
-    SecurityChange, SeriesChange, SeriesCount, StatisticsChange,
+    About, AccessChange, AggregateChange, Changes, DataAccessChange, EventTypeChange, RecordedPlace,
+    ResolutionChange, Runs, SecurityChange, SeriesChange, SeriesCount, StatisticsChange,
 };
 pub use row::FoldRow;
 pub use state::{AsOf, ProjectionState, rebuild, states};
@@ -18,6 +18,8 @@ pub use writer::{Advance, AppendSpan, Applied, ProjectionWriter};
 /// What is kept. Its name is its row in `audit.projections`, which names its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Projection {
+    /// Who asked the audit trail for what.
+    Accesses,
     /// Every aggregate: its events counted, its versions, its first and last time.
     Aggregates,
     /// Who looked at whose data.
@@ -32,12 +34,19 @@ pub enum Projection {
 
 impl Projection {
     /// All of them, in the order of their names.
-    pub const ALL: [Self; 5] =
-        [Self::Aggregates, Self::DataAccesses, Self::EventTypes, Self::SecurityEvents, Self::Statistics];
+    pub const ALL: [Self; 6] = [
+        Self::Accesses,
+        Self::Aggregates,
+        Self::DataAccesses,
+        Self::EventTypes,
+        Self::SecurityEvents,
+        Self::Statistics,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Accesses => "accesses",
             Self::Aggregates => "aggregates",
             Self::DataAccesses => "data_accesses",
             Self::EventTypes => "event_types",
@@ -49,7 +58,8 @@ impl Projection {
     /// The version of this build's fold. Another one than in the database means a rebuild.
     pub fn version(self) -> i32 {
         match self {
-            Self::Aggregates
+            Self::Accesses
+            | Self::Aggregates
             | Self::DataAccesses
             | Self::EventTypes
             | Self::SecurityEvents

@@ -51,10 +51,10 @@ use statement::Statement;
 pub use ahead::Ahead;
 pub use pool_use::PoolUse;
 pub use projected::{
-    AggregateFilter, AggregateRequest, AggregateSummary, DataAccessFilter, DataAccessRequest, DataAccessRow,
-    Dimension, EventTypeRequest, EventTypeSummary, Fault, Projected, SecurityEventFilter,
-    SecurityEventRequest, SecurityEventRow, Settlement, Statistics, StatisticsCount, StatisticsFilter,
-    StatisticsRequest,
+    AccessFilter, AccessRequest, AccessRow, AggregateFilter, AggregateRequest, AggregateSummary,
+    DataAccessFilter, DataAccessRequest, DataAccessRow, Dimension, EventTypeRequest, EventTypeSummary, Fault,
+    Projected, SecurityEventFilter, SecurityEventRequest, SecurityEventRow, Settlement, Statistics,
+    StatisticsCount, StatisticsFilter, StatisticsRequest,
 };
 pub use replica::{ReplicaLag, ServerPlace};
 pub use types::{

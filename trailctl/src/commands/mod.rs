@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod accesses;
 pub mod causes;
 pub mod completions;
 pub mod diff;
@@ -49,6 +50,7 @@ pub async fn run(command: Command, session: &Session) -> anyhow::Result<Outcome>
         Command::Blame(arguments) => state::run_blame(&arguments, session).await,
         Command::Causes(arguments) => causes::run(&arguments, session).await,
         Command::Stats(arguments) => stats::run(&arguments, session).await,
+        Command::Accesses(arguments) => accesses::run(&arguments, session).await,
         Command::Replay(arguments) => replay::run(&arguments, session).await,
         Command::Tail(arguments) => tail::run(&arguments, session).await,
         Command::Record(arguments) => record::run(&arguments, session).await,

@@ -33,7 +33,7 @@ impl Stack {
         Self::start_with(|config| config).await
     }
 
-    async fn start_with(change: impl FnOnce(DaemonConfig) -> DaemonConfig) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(DaemonConfig) -> DaemonConfig) -> Self {
         let database = TestDatabase::create().await;
         let (topic, letters) = (TestTopic::create(12).await, TestTopic::create(1).await);
         let config =
@@ -65,7 +65,7 @@ impl Stack {
         ran
     }
 
-    async fn accounted(&self, records: i64) {
+    pub(crate) async fn accounted(&self, records: i64) {
         let client = self.database.connect(Role::Superuser).await;
         wait_until("the store accounts for every record", Duration::from_mins(5), || async {
             let row = client

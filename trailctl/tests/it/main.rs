@@ -1,5 +1,6 @@
 //! trailctl as a process, against the real test servers.
 
+mod accesses;
 mod cli;
 mod database;
 mod end_to_end;

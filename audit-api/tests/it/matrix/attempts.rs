@@ -185,6 +185,10 @@ impl Attempts<'_> {
                             attempt.address.push_str("&aggregateType=");
                             attempt.address.push_str(&encode(&format!("Kind-{value}")));
                         }
+                        // Nor accesses by a kind alone.
+                        if (path, name.as_str()) == ("/v1/accesses", "aggregateType") {
+                            attempt.address.push_str(&format!("&aggregateId={}", encode(value)));
+                        }
                         attempt
                     };
                     attempts.push(naming(SHARED, names));

@@ -1,5 +1,6 @@
 //! Reads of projections: rows and the moment that they show, in one statement.
 
+mod accesses;
 mod aggregates;
 mod data_accesses;
 mod event_types;
@@ -17,6 +18,7 @@ use super::statement::Statement;
 use crate::error::StoreError;
 use crate::projections::{AsOf, Projection, state};
 
+pub use accesses::{AccessFilter, AccessRequest, AccessRow};
 pub use aggregates::{AggregateFilter, AggregateRequest, AggregateSummary, Fault};
 pub use data_accesses::{DataAccessFilter, DataAccessRequest, DataAccessRow};
 pub use event_types::{EventTypeRequest, EventTypeSummary};

@@ -6,9 +6,10 @@ use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    AggregateRequest, AggregateSummary, DataAccessFilter, DataAccessRequest, DataAccessRow, EventTypeRequest,
-    EventTypeSummary, Projected, Rows, SecurityEventFilter, SecurityEventRequest, SecurityEventRow,
-    aggregates, data_accesses, event_types, page, security_events,
+    AccessRequest, AccessRow, AggregateRequest, AggregateSummary, DataAccessFilter, DataAccessRequest,
+    DataAccessRow, EventTypeRequest, EventTypeSummary, Projected, Rows, SecurityEventFilter,
+    SecurityEventRequest, SecurityEventRow, accesses, aggregates, data_accesses, event_types, page,
+    security_events,
 };
 use crate::error::StoreError;
 use crate::reader::session::{self, Sorting};
@@ -80,6 +81,16 @@ impl Reader {
         page(self, scope, rows, request.limit, data_accesses::item, key).await
     }
 
+    /// A page of the accesses to the audit trail, newest first.
+    pub async fn accesses(
+        &self,
+        scope: &Scope,
+        request: &AccessRequest,
+    ) -> Result<Projected<AccessRow, (Timestamp, Position)>, StoreError> {
+        let key = |item: &AccessRow| (item.accessed_at, item.position);
+        page(self, scope, accesses::rows(scope, request), request.limit, accesses::item, key).await
+    }
+
     /// How many data accesses match; with a cap, at most that many are counted.
     pub async fn count_data_accesses(
         &self,
@@ -118,6 +129,15 @@ impl Reader {
         request: &SecurityEventRequest,
     ) -> Result<Vec<String>, StoreError> {
         self.explain_projected(scope, security_events::rows(scope, request)).await
+    }
+
+    /// The plan of a page of accesses.
+    pub async fn explain_accesses(
+        &self,
+        scope: &Scope,
+        request: &AccessRequest,
+    ) -> Result<Vec<String>, StoreError> {
+        self.explain_projected(scope, accesses::rows(scope, request)).await
     }
 
     /// The plan of a page of data accesses.
