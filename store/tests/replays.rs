@@ -25,7 +25,7 @@ fn job(number: u128) -> NewJob {
         event_id: id(1000 + number),
         topic: "replays".to_owned(),
         filter: r#"{"userId":["ana"]}"#.to_owned(),
-        organization_id: (number % 2 == 0).then(|| "acme".to_owned()),
+        organization_id: number.is_multiple_of(2).then(|| "acme".to_owned()),
         rate: Some(100),
         after: RecordedCursor { append_no: 3, offset: Some(7) },
         until_append: 9,
@@ -38,14 +38,14 @@ async fn reader(database: &TestDatabase) -> Reader {
     Reader::connect(&database.url("audit_api"), 2, "store-test").await.unwrap()
 }
 
-async fn writer(database: &TestDatabase) -> ApiWriter {
+fn writer(database: &TestDatabase) -> ApiWriter {
     ApiWriter::new(&database.url("audit_api"), 2, "store-test").unwrap()
 }
 
 #[tokio::test]
 async fn a_job_has_one_runner_and_a_late_one_changes_nothing() {
     let database = TestDatabase::create().await;
-    let (writer, reader) = (writer(&database).await, reader(&database).await);
+    let (writer, reader) = (writer(&database), reader(&database).await);
     assert!(writer.create_replay_job(&job(1), 10).await.unwrap());
     let made = reader.find_replay_job(id(1), None).await.unwrap().unwrap();
     assert_eq!(
@@ -93,7 +93,7 @@ async fn a_job_has_one_runner_and_a_late_one_changes_nothing() {
 #[tokio::test]
 async fn wishes_move_a_job_only_from_states_that_allow_them_and_leave_a_step_each() {
     let database = TestDatabase::create().await;
-    let (writer, reader) = (writer(&database).await, reader(&database).await);
+    let (writer, reader) = (writer(&database), reader(&database).await);
     let wish = async |number: u128, wish, event: u128| {
         writer.change_replay_job(id(number), None, wish, "petra", id(event)).await.unwrap()
     };
@@ -141,7 +141,7 @@ async fn wishes_move_a_job_only_from_states_that_allow_them_and_leave_a_step_eac
 #[tokio::test]
 async fn an_organisation_has_its_own_jobs_and_only_so_many_may_be_open() {
     let database = TestDatabase::create().await;
-    let (writer, reader) = (writer(&database).await, reader(&database).await);
+    let (writer, reader) = (writer(&database), reader(&database).await);
     for number in 1..=4 {
         assert!(writer.create_replay_job(&job(number), 4).await.unwrap());
     }

@@ -42,7 +42,8 @@ pub(super) async fn read(mut answer: Response, is_live: bool) -> Answer {
 /// What a compressed container file shows.
 fn container(file: &[u8]) -> String {
     let events = apache_avro::Reader::new(file).expect("a container");
-    events.map(|event| format!("{:?}\n", event.expect("readable"))).collect()
+    let lines: Vec<String> = events.map(|event| format!("{:?}", event.expect("readable"))).collect();
+    lines.join("\n")
 }
 
 /// How long a stream of the test is silent before it says so.

@@ -180,15 +180,7 @@ impl Attempts<'_> {
                 Says::Name(form) => {
                     let naming = |value: &str, names| {
                         let mut attempt = with(&name, &form.replace("{}", value), names);
-                        // Aggregates are not looked up by their id alone.
-                        if (path, name.as_str()) == ("/v1/aggregates", "aggregateId") {
-                            attempt.address.push_str("&aggregateType=");
-                            attempt.address.push_str(&encode(&format!("Kind-{value}")));
-                        }
-                        // Nor accesses by a kind alone.
-                        if (path, name.as_str()) == ("/v1/accesses", "aggregateType") {
-                            attempt.address.push_str(&format!("&aggregateId={}", encode(value)));
-                        }
+                        attempt.address.push_str(&companion(path, &name, value));
                         attempt
                     };
                     attempts.push(naming(SHARED, names));
@@ -257,4 +249,13 @@ fn place(names: Names) -> Names {
 /// The administrator's token of an organisation whose name looks like this one's.
 pub(super) fn almost(organization: &Organization) -> [Token; 2] {
     [organization.name.to_uppercase(), format!("{} ", organization.name)].map(|name| Token::org_admin(&name))
+}
+
+/// What has to be said beside a parameter: aggregates are not looked up by their id alone, nor accesses by a kind alone.
+fn companion(path: &str, name: &str, value: &str) -> String {
+    match (path, name) {
+        ("/v1/aggregates", "aggregateId") => format!("&aggregateType={}", encode(&format!("Kind-{value}"))),
+        ("/v1/accesses", "aggregateType") => format!("&aggregateId={}", encode(value)),
+        _ => String::new(),
+    }
 }
