@@ -8,6 +8,7 @@ use shared::{avro, envelope::Envelope};
 use test_support::{TestTopic, Token, canonical_event, topic::ConsumedRecord, wait_until};
 
 use crate::{
+    accesses::{recording, records},
     server::{Options, Server, json, problem},
     submit::writing,
 };
@@ -327,4 +328,20 @@ async fn a_job_is_paused_resumed_and_cancelled() {
     }
     let kinds: Vec<_> = told_of(&told, 4).await.into_iter().map(|event| event.event_type).collect();
     assert_eq!(kinds, ["ReplayStarted", "ReplayPaused", "ReplayResumed", "ReplayCancelled"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_a_replay_is_recorded_with_what_it_filters() {
+    let (told, topic) = (TestTopic::create(1).await, TestTopic::create(1).await);
+    let options = Options { writing: Some(writing(told.name())), ..Options::default() };
+    let (server, accesses) = recording(options).await;
+    let body = json!({ "topic": topic.name(), "filter": { "userId": "user-1" }, "dryRun": true });
+    let answer = ask(&server, Method::POST, "/v1/replays", &Token::admin(), Some(&body)).await;
+    json(answer, StatusCode::OK).await;
+    let records = records(&accesses).await;
+    assert_eq!(records.len(), 1, "{records:?}");
+    let payload = &records[0]["payload"];
+    assert_eq!(payload["subjects"], json!(["user-1"]));
+    let named = json!({ "name": "topic", "value": topic.name() });
+    assert!(payload["parameters"].as_array().expect("parameters").contains(&named), "{payload}");
 }

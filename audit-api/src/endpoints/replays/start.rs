@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::view::{DryRun, Job, none};
 use crate::{
+    access::Notes,
     endpoints::{
         Asked,
         body::{self, json},
@@ -137,6 +138,7 @@ fn wrong(pointer: &str, detail: &str) -> Problem {
 pub(crate) async fn start(
     State(api): State<Arc<Api>>,
     asked: Asked,
+    notes: Notes,
     body: Body,
 ) -> Result<Response<Body>, Problem> {
     let Asked { caller, headers, parameters, .. } = asked;
@@ -145,6 +147,7 @@ pub(crate) async fn start(
     negotiate(&headers, &[Media::Json])?;
     let replays = api.replays()?;
     let bytes = body::receive(&headers, body, MOST_BYTES, api.settings.body_timeout).await?;
+    notes.body(&bytes);
     let asking = Asking::read(&bytes, replays)?;
     filter::within(&scope, &asking.filter.organization_id)?;
     must_exist(replays, &asking.topic).await?;
