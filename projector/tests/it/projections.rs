@@ -68,11 +68,10 @@ async fn a_rebuild_from_nothing_equals_what_was_there_while_the_others_go_on() {
     rig.append_any(3).await;
     assert_eq!(rig.count("select count(*) from audit.aggregates").await, 0);
     let states = store::projections::states(&operator).await.unwrap();
-    assert_eq!(
-        (states[0].name.as_str(), states[0].as_of.append, states[0].as_of.behind),
-        ("aggregates", 0, 43)
-    );
-    assert_eq!((states[1].as_of.append, states[1].as_of.behind), (40, 3));
+    for state in states {
+        let expected = if state.name == "aggregates" { (0, 43) } else { (40, 3) };
+        assert_eq!((state.as_of.append, state.as_of.behind), expected, "{}", state.name);
+    }
     let projector = rig.projector(1);
     rig.caught_up().await;
     rig.assert_recounted().await;
