@@ -131,8 +131,12 @@ const TAKES_AWAY: [&str; 8] = [
     "revoke ",
 ];
 
-/// Looked at by a person: no program inserts into the table of projections.
-const HARMLESS: [&str; 1] = ["alter table audit.projections alter column tables set not null"];
+/// Looked at by a person: no program inserts into the table of projections, and no release came before the API lost the dead
+/// letters without a scope.
+const HARMLESS: [&str; 2] = [
+    "alter table audit.projections alter column tables set not null",
+    "revoke select on audit.dead_letters from audit_api",
+];
 
 #[test]
 fn a_migration_only_adds_unless_its_name_says_so() {
@@ -146,12 +150,14 @@ fn a_migration_only_adds_unless_its_name_says_so() {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
         // What is made is first taken from everybody.
-        let is_harmless =
-            |line: &str| line.contains("from public") || HARMLESS.iter().any(|known| line.contains(known));
-        for line in text.lines().filter(|line| !line.trim_start().starts_with("--") && !is_harmless(line)) {
-            let taken = TAKES_AWAY.iter().find(|taking| line.contains(**taking));
-            assert_eq!(taken, None, "{name}: {line}: such a migration is called V<n>__remove_…");
+        let is_harmless = |statement: &str| {
+            statement.ends_with("from public") || HARMLESS.iter().any(|known| statement.contains(known))
+        };
+        for statement in lines.join("\n").split(';').filter(|statement| !is_harmless(statement)) {
+            let taken = TAKES_AWAY.iter().find(|taking| statement.contains(**taking));
+            assert_eq!(taken, None, "{name}: {statement}: such a migration is called V<n>__remove_…");
         }
     }
 }

@@ -135,7 +135,7 @@ mod tests {
         );
         assert_eq!(
             filters.arguments(),
-            r" --from 2025-12-31T23:00:00.000000Z --event-type 'a.*' --event-type b --user-id 'o'\''neil'"
+            r#" --from 2025-12-31T23:00:00.000000Z --event-type 'a.*' --event-type b --user-id 'o'\''neil' --payload '{"a":1}'"#
         );
     }
 }
