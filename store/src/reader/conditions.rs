@@ -2,6 +2,7 @@
 
 use shared::filter::{ACCESS_TYPE, EventFilter, Pattern};
 use shared::scope::Scope;
+use shared::timestamp::Timestamp;
 
 use super::search;
 use super::statement::Statement;
@@ -27,7 +28,8 @@ pub(super) fn conditions(statement: &mut Statement, scope: &Scope, filter: &Even
     if let Some(organization) = scope.organization() {
         one_of(statement, &mut all, "organization_id", &[organization.to_owned()]);
     }
-    times(statement, &mut all, filter);
+    between(statement, &mut all, "\"timestamp\"", filter.from, filter.to);
+    between(statement, &mut all, "recorded_at", filter.recorded_from, filter.recorded_to);
     patterns(statement, &mut all, "event_type", &filter.event_type);
     patterns(statement, &mut all, "aggregate_type", &filter.aggregate_type);
     if filter.without_accesses {
@@ -57,14 +59,15 @@ pub(super) fn conditions(statement: &mut Statement, scope: &Scope, filter: &Even
     all
 }
 
-fn times(statement: &mut Statement, all: &mut Conditions, filter: &EventFilter) {
-    let bounds = [
-        ("\"timestamp\"", ">=", filter.from),
-        ("\"timestamp\"", "<", filter.to),
-        ("recorded_at", ">=", filter.recorded_from),
-        ("recorded_at", "<", filter.recorded_to),
-    ];
-    for (column, operator, time) in bounds {
+/// A half-open range of times.
+pub(super) fn between(
+    statement: &mut Statement,
+    all: &mut Conditions,
+    column: &str,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+) {
+    for (operator, time) in [(">=", from), ("<", to)] {
         if let Some(time) = time {
             all.add(format!("e.{column} {operator} {}", statement.bind(Micros(time))));
         }

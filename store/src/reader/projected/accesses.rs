@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{AS_OF_COLUMNS, Rows};
 use crate::error::StoreError;
 use crate::projections::{About, Projection};
-use crate::reader::conditions::{Conditions, one_of};
+use crate::reader::conditions::{Conditions, between, one_of};
 use crate::reader::statement::{Statement, limit_step};
 use crate::sql_types::Micros;
 
@@ -85,11 +85,7 @@ fn conditions(statement: &mut Statement, scope: &Scope, filter: &AccessFilter) -
     let outcomes: Vec<String> = filter.outcome.iter().map(|outcome| outcome.as_str().to_owned()).collect();
     one_of(statement, &mut all, "outcome", &outcomes);
     one_of(statement, &mut all, "organization_id", &filter.organization_id);
-    for (operator, time) in [(">=", filter.from), ("<", filter.to)] {
-        if let Some(time) = time {
-            all.add(format!("e.accessed_at {operator} {}", statement.bind(Micros(time))));
-        }
-    }
+    between(statement, &mut all, "accessed_at", filter.from, filter.to);
     all
 }
 

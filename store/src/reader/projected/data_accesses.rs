@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use super::{AS_OF_COLUMNS, Rows};
 use crate::error::StoreError;
 use crate::projections::Projection;
-use crate::reader::conditions::{Conditions, one_of};
+use crate::reader::conditions::{Conditions, between, one_of};
 use crate::reader::statement::{Statement, limit_step};
 use crate::sql_types::Micros;
 
@@ -56,11 +56,7 @@ fn conditions(statement: &mut Statement, scope: &Scope, filter: &DataAccessFilte
     one_of(statement, &mut all, "organization_id", &filter.organization_id);
     one_of(statement, &mut all, "subject_user_id", &filter.subject_user_id);
     one_of(statement, &mut all, "accessor_user_id", &filter.accessor_user_id);
-    for (operator, time) in [(">=", filter.from), ("<", filter.to)] {
-        if let Some(time) = time {
-            all.add(format!("e.accessed_at {operator} {}", statement.bind(Micros(time))));
-        }
-    }
+    between(statement, &mut all, "accessed_at", filter.from, filter.to);
     all
 }
 

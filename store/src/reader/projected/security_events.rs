@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{AS_OF_COLUMNS, Rows};
 use crate::error::StoreError;
 use crate::projections::Projection;
-use crate::reader::conditions::{Conditions, one_of, patterns};
+use crate::reader::conditions::{Conditions, between, one_of, patterns};
 use crate::reader::statement::{Statement, limit_step};
 use crate::sql_types::Micros;
 
@@ -97,11 +97,7 @@ fn conditions(statement: &mut Statement, scope: &Scope, filter: &SecurityEventFi
         Some(true) => all.add("e.requires_action".to_owned()),
         Some(false) => all.add("not e.requires_action".to_owned()),
     }
-    for (operator, time) in [(">=", filter.from), ("<", filter.to)] {
-        if let Some(time) = time {
-            all.add(format!(r#"e."timestamp" {operator} {}"#, statement.bind(Micros(time))));
-        }
-    }
+    between(statement, &mut all, "\"timestamp\"", filter.from, filter.to);
     all
 }
 

@@ -10,7 +10,7 @@ use super::{AS_OF_COLUMNS, Rows, is_there};
 use crate::error::StoreError;
 use crate::projections::{AsOf, Projection, state};
 use crate::reader::Reader;
-use crate::reader::conditions::{Conditions, one_of, patterns};
+use crate::reader::conditions::{Conditions, between, one_of, patterns};
 use crate::reader::session::{self, Budget, Sorting};
 use crate::reader::statement::Statement;
 use crate::sql_types::Micros;
@@ -190,11 +190,7 @@ fn conditions(statement: &mut Statement, scope: &Scope, filter: &StatisticsFilte
     if let Some(own) = scope.organization() {
         one_of(statement, &mut all, "organization_id", &[own.to_owned()]);
     }
-    for (operator, time) in [(">=", filter.from), ("<", filter.to)] {
-        if let Some(time) = time {
-            all.add(format!("e.bucket {operator} {}", statement.bind(Micros(time))));
-        }
-    }
+    between(statement, &mut all, "bucket", filter.from, filter.to);
     patterns(statement, &mut all, "event_type", &filter.event_type);
     patterns(statement, &mut all, "aggregate_type", &filter.aggregate_type);
     if filter.without_accesses {
