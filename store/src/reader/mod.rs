@@ -10,7 +10,9 @@ mod history;
 mod lease;
 mod letters;
 mod links;
+mod looked_up;
 mod page;
+mod pages;
 mod place;
 mod pool_use;
 mod projected;
@@ -20,6 +22,7 @@ mod replay_size;
 mod replica;
 mod search;
 pub(crate) mod session;
+mod sliced;
 mod slices;
 mod statement;
 mod types;
@@ -28,11 +31,9 @@ mod whereabouts;
 
 use std::sync::Arc;
 
-use shared::filter::{EventFilter, PageKey, Sort};
 use shared::position::Position;
 use shared::scope::Scope;
 use shared::text_query::TextFields;
-use shared::timestamp::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -41,7 +42,6 @@ use crate::error::StoreError;
 use crate::indexes::{LastSeen, UsableIndexes};
 use crate::redrives::{self, Redrive};
 use crate::row::{EventRow, WholeRow};
-use crate::sql_types::Micros;
 use crate::url::DatabaseUrl;
 use conditions::storable;
 use replica::LastLag;
@@ -125,87 +125,6 @@ impl Reader {
         self.indexes.fields()
     }
 
-    /// One page of the events that match (semantics.md 7).
-    pub async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        if request.sort == Sort::Recorded {
-            return self.recorded_page(request).await;
-        }
-        if slices::are_needed(request, self.indexes()) {
-            return self.sliced_page(request).await;
-        }
-        let budget = Budget { rows: request.limit as usize, bytes: bounded::PAGE_BYTES, ..Budget::UNBOUNDED };
-        self.time_page(request, budget).await
-    }
-
-    async fn time_page(&self, request: &PageRequest, budget: Budget) -> Result<Page, StoreError> {
-        let indexes = self.indexes();
-        if !search::has_index(&request.filter, indexes) {
-            return self.time_page_by(request, budget, indexes).await;
-        }
-        let quick = Budget { time: budget.time.min(search::LONGEST_LOOKUP), ..budget };
-        match self.time_page_by(request, quick, indexes).await {
-            Err(StoreError::Timeout) => {
-                self.time_page_by(request, budget, search::without_index(indexes)).await
-            }
-            found => found,
-        }
-    }
-
-    async fn time_page_by(
-        &self,
-        request: &PageRequest,
-        budget: Budget,
-        indexes: UsableIndexes,
-    ) -> Result<Page, StoreError> {
-        let limit = request.limit.saturating_add(1);
-        let (statement, sorting) = page::time_page(request, limit, indexes);
-        let (rows, more) =
-            session::read_within(&self.pool, &request.scope, &statement, sorting, budget).await?;
-        let events = events(rows)?;
-        let next = events.last().filter(|_| more);
-        let next = next.map(|event| PageKey::Time(event.timestamp(), event.position()));
-        Ok(Page { events, next })
-    }
-
-    /// The page of the events that match behind so many others, in time order: for clients that number their pages.
-    ///
-    /// What is skipped is walked past, so the caller bounds it. Answers less than the limit also where the rows would take
-    /// more memory than a page may; then [`Page::next`] is there.
-    pub async fn numbered_page(&self, request: &PageRequest, skip: u32) -> Result<Page, StoreError> {
-        let limit = request.limit.saturating_add(1);
-        let (statement, sorting) = page::skipping_page(request, limit, skip, self.indexes());
-        let budget = Budget { rows: request.limit as usize, bytes: bounded::PAGE_BYTES, ..Budget::UNBOUNDED };
-        let (rows, more) =
-            session::read_within(&self.pool, &request.scope, &statement, sorting, budget).await?;
-        let events = events(rows)?;
-        let next = events.last().filter(|_| more);
-        let next = next.map(|event| PageKey::Time(event.timestamp(), event.position()));
-        Ok(Page { events, next })
-    }
-
-    /// How many of the events that match did what (`metadata.action`, `""` = nothing said), and when the newest of them was.
-    pub async fn count_by_action(
-        &self,
-        filter: &EventFilter,
-        scope: &Scope,
-    ) -> Result<Vec<(String, u64, Timestamp)>, StoreError> {
-        let statement = page::by_action(filter, scope);
-        let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
-        rows.iter()
-            .map(|row| {
-                let (count, Micros(newest)): (i64, Micros) = (row.try_get(1)?, row.try_get(2)?);
-                Ok((row.try_get(0)?, count.unsigned_abs(), newest))
-            })
-            .collect()
-    }
-
-    /// The plan of a page's statement, a line an entry: for `trailctl doctor`, and for the tests that pin it.
-    pub async fn explain_page(&self, request: &PageRequest) -> Result<Vec<String>, StoreError> {
-        let limit = request.limit.saturating_add(1);
-        let (statement, sorting) = page::time_page(request, limit, self.indexes());
-        explain::explain(&self.pool, &request.scope, &statement, sorting).await
-    }
-
     /// The plan of a history's statement.
     pub async fn explain_history(
         &self,
@@ -214,19 +133,6 @@ impl Reader {
     ) -> Result<Vec<String>, StoreError> {
         let statement = history::history(scope, key, &HistoryRange::default(), None, 1000);
         explain::explain(&self.pool, scope, &statement, Sorting::Avoided).await
-    }
-
-    /// How many events match; with a cap, at most that many are counted.
-    pub async fn count(
-        &self,
-        filter: &EventFilter,
-        scope: &Scope,
-        cap: Option<u32>,
-    ) -> Result<u64, StoreError> {
-        let statement = page::count(filter, scope, cap, self.indexes());
-        let rows = session::read(&self.pool, scope, &statement, Sorting::AsPlanned).await?;
-        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
-        Ok(count.unsigned_abs())
     }
 
     /// The event of this id.

@@ -17,9 +17,23 @@ use crate::sql_types::Micros;
 /// one condition and the planner decides.
 const MOST_BRANCHES: usize = 16;
 
+/// What bounds of time are for, beside an index over payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bounds {
+    /// They are looked up too, and leave few of what the index leads to.
+    Narrow,
+    /// They tell partitions, and which of what the index leads to is meant.
+    Wide,
+}
+
 /// A page's statement, and how it may be planned. `limit` is of rows, one more than the page shows.
-pub(super) fn time_page(request: &PageRequest, limit: u32, indexes: UsableIndexes) -> (Statement, Sorting) {
-    skipping_page(request, limit, 0, indexes)
+pub(super) fn time_page(
+    request: &PageRequest,
+    limit: u32,
+    indexes: UsableIndexes,
+    bounds: Bounds,
+) -> (Statement, Sorting) {
+    skipping_page(request, limit, 0, indexes, bounds)
 }
 
 /// The same behind so many events. They are walked past, so the number must be bounded by who asks.
@@ -28,6 +42,7 @@ pub(super) fn skipping_page(
     limit: u32,
     skip: u32,
     indexes: UsableIndexes,
+    bounds: Bounds,
 ) -> (Statement, Sorting) {
     let PageRequest { filter, scope, order, after, .. } = request;
     let order_by = match order {
@@ -41,9 +56,11 @@ pub(super) fn skipping_page(
     if is_selective(filter, indexes) {
         // OFFSET 0 keeps LIMIT and ORDER BY out of the plan of the look-up: an index on the order would be walked to
         // its end for a handful of rows. The sort above is of those few, and keeps only `limit` of them.
-        let (filter, looked_up) = search::by_index(filter, indexes);
-        let mut inner = page_conditions(&mut statement, scope, &filter, *order, *after);
+        let (rest, looked_up) = search::by_index(filter, indexes, bounds);
+        let mut inner = conditions(&mut statement, scope, &rest);
         looked_up.add(&mut statement, &mut inner);
+        let is_pruning = bounds == Bounds::Wide && search::has_index(filter, indexes);
+        add_after(&mut statement, &mut inner, *order, *after, is_pruning);
         let inner = inner.to_sql();
         let sql = format!(
             "select {COLUMNS} from (select * from audit.events_visible e where {inner} offset 0) e {order_by} limit {limit}{skip}"
@@ -78,15 +95,32 @@ fn page_conditions(
     after: Option<PageKey>,
 ) -> Conditions {
     let mut all = conditions(statement, scope, filter);
-    if let Some(PageKey::Time(time, Position { log_id, offset })) = after {
-        let (strict, loose) = if order == Order::Descending { ("<", "<=") } else { (">", ">=") };
-        let time = statement.bind(Micros(time));
-        let (log_id, offset) = (statement.bind(log_id), statement.bind(offset));
+    add_after(statement, &mut all, order, after, false);
+    all
+}
+
+/// Behind the page before; where it is only pruning, so that no index can be asked for it.
+fn add_after(
+    statement: &mut Statement,
+    all: &mut Conditions,
+    order: Order,
+    after: Option<PageKey>,
+    is_pruning: bool,
+) {
+    let Some(PageKey::Time(time, Position { log_id, offset })) = after else { return };
+    let (strict, loose) = if order == Order::Descending { ("<", "<=") } else { (">", ">=") };
+    let time = statement.bind(Micros(time));
+    let (log_id, offset) = (statement.bind(log_id), statement.bind(offset));
+    if is_pruning {
+        all.add(search::prunes(loose, &time));
+        all.add(format!(
+            r#"(e."timestamp" <> {time} or (e.log_id, e."offset") {strict} ({log_id}, {offset}))"#
+        ));
+    } else {
         // The second says nothing new, but only it prunes partitions.
         all.add(format!(r#"(e."timestamp", e.log_id, e."offset") {strict} ({time}, {log_id}, {offset})"#));
         all.add(format!(r#"e."timestamp" {loose} {time}"#));
     }
-    all
 }
 
 /// A filter that leaves a handful of rows by an index of its own, which has no time in it.
@@ -145,7 +179,7 @@ pub(super) fn count(
     indexes: UsableIndexes,
 ) -> Statement {
     let mut statement = Statement::default();
-    let (filter, looked_up) = search::by_index(filter, indexes);
+    let (filter, looked_up) = search::by_index(filter, indexes, Bounds::Wide);
     let mut all = conditions(&mut statement, scope, &filter);
     looked_up.add(&mut statement, &mut all);
     let all = all.to_sql();

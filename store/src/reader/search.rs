@@ -1,16 +1,16 @@
 //! Search in payloads (semantics.md 7, 9): what contains what as `jsonb @>` says, protected values left out, and no row so
 //! odd that it ends the search (`audit.searchable`, in the migrations).
 
-use std::time::Duration;
-
 use shared::filter::EventFilter;
 use shared::payload_query::PayloadQuery;
 use shared::text_query::TextQuery;
+use shared::timestamp::Timestamp;
 
 use super::conditions::Conditions;
+use super::page::Bounds;
 use super::statement::Statement;
 use crate::indexes::{Lookup, UsableIndexes};
-use crate::sql_types::Jsonb;
+use crate::sql_types::{Jsonb, Micros};
 
 /// Payloads that contain this, looked at one by one: what other conditions leave.
 ///
@@ -40,10 +40,6 @@ pub(super) fn mentions(statement: &mut Statement, all: &mut Conditions, query: &
     ));
 }
 
-/// How long an index over payloads is asked. It answers in a few milliseconds for what few payloads contain; where it takes
-/// longer, so many do that a page of them is soon found along time.
-pub(super) const LONGEST_LOOKUP: Duration = Duration::from_millis(300);
-
 /// Whether an index over payloads leads to what is looked for.
 pub(super) fn has_index(filter: &EventFilter, indexes: UsableIndexes) -> bool {
     contains_by_index(filter, indexes) || (filter.text.is_some() && indexes.has(Lookup::Text))
@@ -58,21 +54,42 @@ pub(super) fn without_index(indexes: UsableIndexes) -> UsableIndexes {
     indexes.without(Lookup::Payload).without(Lookup::Text)
 }
 
-/// What a payload must contain, where an index answers it.
-pub(super) struct LookedUp(Option<PayloadQuery>);
+/// A filter without what is asked otherwise where an index over payloads leads, and that.
+pub(super) struct LookedUp {
+    payload: Option<PayloadQuery>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
 
-/// The filter without what an index over payloads answers, and that.
-pub(super) fn by_index(filter: &EventFilter, indexes: UsableIndexes) -> (EventFilter, LookedUp) {
+/// Takes out of the filter what an index over payloads answers, and bounds of time that would be looked up beside it.
+pub(super) fn by_index(
+    filter: &EventFilter,
+    indexes: UsableIndexes,
+    bounds: Bounds,
+) -> (EventFilter, LookedUp) {
     let mut rest = filter.clone();
-    let looked_up = if contains_by_index(filter, indexes) { rest.payload.take() } else { None };
-    (rest, LookedUp(looked_up))
+    let payload = if contains_by_index(filter, indexes) { rest.payload.take() } else { None };
+    let is_wide = bounds == Bounds::Wide && has_index(filter, indexes);
+    let (from, to) = if is_wide { (rest.from.take(), rest.to.take()) } else { (None, None) };
+    (rest, LookedUp { payload, from, to })
 }
 
 impl LookedUp {
     pub(super) fn add(self, statement: &mut Statement, all: &mut Conditions) {
-        if let Some(query) = self.0 {
+        if let Some(query) = self.payload {
             let wanted = statement.bind(Jsonb(query.text().to_owned()));
             all.add(format!("audit.searchable(e.payload) @> {wanted}"));
         }
+        for (operator, time) in [(">=", self.from), ("<", self.to)] {
+            if let Some(time) = time {
+                all.add(prunes(operator, &statement.bind(Micros(time))));
+            }
+        }
     }
+}
+
+/// A bound of time that leaves partitions out and is no condition of an index: `all` is none. The planner takes a range
+/// it does not know for a two-hundredth of a partition, and would read the index over all of it.
+pub(super) fn prunes(operator: &str, time: &str) -> String {
+    format!(r#"e."timestamp" {operator} all(array[{time}::timestamptz])"#)
 }
