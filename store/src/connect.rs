@@ -14,6 +14,8 @@ use crate::url::{Address, DatabaseUrl};
 
 /// How long one attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What every session has. Compiling a statement over all months of events takes seconds, running it milliseconds.
+const SETTINGS: &[(&str, &str)] = &[("timezone", "UTC"), ("search_path", "pg_catalog"), ("jit", "off")];
 
 /// Opens one dedicated connection. `application_name` is what `pg_stat_activity` shows.
 ///
@@ -46,7 +48,7 @@ pub(crate) fn configured(
     config.keepalives_idle(Duration::from_secs(30));
     config.tcp_user_timeout(Duration::from_secs(30));
     let mut options = config.get_options().unwrap_or_default().to_owned();
-    for (name, value) in [("timezone", "UTC"), ("search_path", "pg_catalog")].iter().chain(settings) {
+    for (name, value) in SETTINGS.iter().chain(settings) {
         let _ = write!(options, " -c {name}={value}"); // a String takes everything
     }
     config.options(options.trim_start());

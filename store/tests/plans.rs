@@ -174,6 +174,15 @@ async fn the_essential_set_reads_pages_along_time_and_the_rest_as_before() {
     assert_recorded_order_is_by_its_index(&database, &reader).await;
 }
 
+/// Compiling a verification's statements over 252 leaves took thirty times as long as running them.
+#[tokio::test]
+async fn no_session_compiles_its_statements() {
+    let database = TestDatabase::create().await;
+    let operator = database.client("audit_operator").await;
+    let jit: String = operator.query_one("show jit", &[]).await.unwrap().get(0);
+    assert_eq!(jit, "off");
+}
+
 #[tokio::test]
 async fn recorded_order_is_read_along_its_index_whatever_times_an_append_spans() {
     let (database, reader) = filled(IndexSet::Standard).await;

@@ -47,7 +47,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("max_parallel_workers_per_gather", "0"),
-    ("jit", "off"),
     ("idle_in_transaction_session_timeout", "10s"),
 ];
 

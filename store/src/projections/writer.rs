@@ -17,7 +17,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_sort", "off"),
     ("max_parallel_workers_per_gather", "0"),
-    ("jit", "off"),
     ("statement_timeout", "60s"),
 ];
 

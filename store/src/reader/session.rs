@@ -27,7 +27,6 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("idle_in_transaction_session_timeout", "10s"),
     ("plan_cache_mode", "force_generic_plan"),
     ("max_parallel_workers_per_gather", "0"),
-    ("jit", "off"),
 ];
 
 /// How long a statement may take: the setting above, for each transaction anew.
