@@ -28,6 +28,7 @@ pub mod schema;
 pub mod schemas;
 mod sql_types;
 pub mod submissions;
+pub mod upkeep;
 pub mod url;
 pub mod verify;
 

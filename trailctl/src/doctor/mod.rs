@@ -4,12 +4,15 @@ pub mod cluster;
 pub mod database;
 pub mod positions;
 pub mod server;
+pub mod upkeep;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// As it should be.
     Ok,
+    /// It could not be looked at, or not from here; the detail says why.
+    Skip,
     /// Works, and may not always.
     Warn,
     /// Does not work, or breaks a promise.
@@ -21,6 +24,7 @@ impl Level {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Skip => "skip",
             Self::Warn => "warn",
             Self::Fail => "fail",
         }
@@ -44,6 +48,11 @@ impl Check {
     /// All is well.
     pub fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { name: name.into(), level: Level::Ok, detail: detail.into(), remedy: String::new() }
+    }
+
+    /// Not looked at, for the reason in `detail`; never taken for good.
+    pub fn skip(name: impl Into<String>, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name: name.into(), level: Level::Skip, detail: detail.into(), remedy: remedy.into() }
     }
 
     /// Works, and may not always.

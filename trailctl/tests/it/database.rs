@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_support::{DaemonConfig, PostgresNode, Role, TestDatabase, TestTopic, unique, wait_until};
+use test_support::{DaemonConfig, Role, TestDatabase, TestTopic, unique, wait_until};
 
 use crate::running::{Ran, Trailctl};
 
@@ -224,7 +224,7 @@ async fn a_killed_build_of_indexes_is_noticed_and_goes_on_when_run_again() {
 }
 
 /// One row, with its month; nothing else of an append.
-async fn store_an_event(database: &TestDatabase) {
+pub(crate) async fn store_an_event(database: &TestDatabase) {
     let superuser = database.connect(Role::Superuser).await;
     superuser
         .batch_execute(
@@ -249,116 +249,6 @@ async fn a_database_without_schema_is_said_with_the_remedy() {
     .expect("bootstrapped");
     let ran = trailctl.run(&["verify"]).ends_with(3);
     assert!(ran.stderr.contains("trailctl migrate"), "{}", ran.stderr);
-}
-
-#[tokio::test]
-async fn doctor_finds_nothing_in_a_healthy_set_up() {
-    let database = TestDatabase::create().await;
-    let (events, letters) = (unique("doctor"), unique("doctor-dlq"));
-    let trailctl =
-        Trailctl::new(&DaemonConfig::new(&database).topics(&[&events]).dead_letter_topic(&letters));
-    let absent = trailctl.run(&["topics", "apply", "--dry-run"]).ends_with(1);
-    assert!(
-        absent.json_lines().iter().any(|line| line["topic"] == events.as_str() && line["state"] == "absent")
-    );
-    let applied = trailctl.run(&["topics", "apply"]).ends_with(0);
-    assert!(
-        applied
-            .json_lines()
-            .iter()
-            .any(|line| line["topic"] == events.as_str() && line["state"] == "created")
-    );
-    let described = trailctl.run(&["topics", "describe", &events]).ends_with(0);
-    assert_eq!(described.json_lines()[0]["partitions"], 12);
-    trailctl.run(&["topics", "describe", &unique("absent")]).ends_with(1);
-
-    let ran = trailctl.run(&["doctor", "--output", "table"]).ends_with(0);
-    // The test server archives nothing, which is worth a word.
-    let archive =
-        |line: &&str| line.starts_with("warn  archive: ") || line.starts_with("      → if nothing else");
-    for line in ran.stdout.lines().filter(|line| !archive(line)) {
-        assert!(line.starts_with("ok  "), "{}", ran.stdout);
-    }
-    for name in [
-        "database as audit_ingestor",
-        "guards",
-        "indexes",
-        "clock",
-        "dead letters",
-        "server",
-        "positions",
-        "kafka",
-        "schema registry",
-    ] {
-        assert!(ran.stdout.contains(&format!("ok    {name}: ")), "{name} is not among\n{}", ran.stdout);
-    }
-}
-
-#[tokio::test]
-async fn doctor_finds_a_role_that_could_change_events_and_a_guard_that_is_off() {
-    let database = TestDatabase::create().await;
-    let superuser = database.connect(Role::Superuser).await;
-    superuser
-        .batch_execute(
-            "grant update on audit.events to audit_ingestor;
-             do $$ declare leaf regclass; begin
-                 select relid into leaf from pg_partition_tree('audit.events') where isleaf limit 1;
-                 execute format('alter table %s disable trigger guard_truncate', leaf);
-             end $$;",
-        )
-        .await
-        .expect("a superuser can do anything");
-    let ran = Trailctl::new(&DaemonConfig::new(&database)).run(&["doctor"]);
-    assert_eq!(ran.code, 1);
-    let level = |name: &str| {
-        let lines = ran.json_lines();
-        lines.iter().find(|line| line["check"] == name).map(|line| line["level"].clone())
-    };
-    assert_eq!(level("database as audit_ingestor"), Some("fail".into()), "{}", ran.stdout);
-    assert_eq!(level("guards"), Some("fail".into()), "{}", ran.stdout);
-    assert_eq!(level("database as audit_api"), Some("ok".into()), "{}", ran.stdout);
-}
-
-#[tokio::test]
-async fn doctor_finds_a_standby_that_is_behind_and_an_archive_that_works() {
-    let primary = PostgresNode::start_archiving().await;
-    let database = TestDatabase::create_on(&primary).await;
-    let standby = primary.standby(&[]).await;
-    let replica = standby.in_place_of(&database.url_for(Role::Api));
-    let config = DaemonConfig::new(&database).set("database", "replica_url", format!("{replica:?}")).set(
-        "api",
-        "replica_max_lag",
-        "\"1ms\"",
-    );
-    primary.name_moment("archived").await;
-    let check = |ran: &Ran, name: &str| {
-        ran.json_lines().into_iter().find(|line| line["check"] == name).unwrap_or_default()
-    };
-    let ran = Trailctl::new(&config).run(&["doctor"]);
-    assert_eq!(check(&ran, "standby")["detail"], "has everything", "{}", ran.stdout);
-    assert_eq!(check(&ran, "archive")["level"], "ok", "{}", ran.stdout);
-    // Fast, and not for keeps: what the tests' own servers trade away is exactly what must not pass.
-    assert_eq!(check(&ran, "server")["level"], "fail", "{}", ran.stdout);
-    standby.hold().await;
-    let superuser = primary.connect(database.name()).await;
-    superuser
-        .batch_execute(
-            "insert into audit.logs (cluster, topic, \"partition\", incarnation, next_offset) values ('c', 't', 0, 1, 1);
-             insert into audit.appends (append_no, log_id, from_offset, next_offset, stored, duplicate, dead_lettered, skipped,
-                 batch_root, recorded_at)
-             select 1, log_id, 0, 1, 0, 1, 0, 0, sha256(''), now() - interval '1 minute' from audit.logs",
-        )
-        .await
-        .expect("a superuser can do anything");
-    let ran = Trailctl::new(&config).run(&["doctor"]);
-    assert_eq!(check(&ran, "standby")["level"], "warn", "{}", ran.stdout);
-    let away = DaemonConfig::new(&database).set(
-        "database",
-        "replica_url",
-        "\"postgres://audit_api@127.0.0.1:1/audit\"",
-    );
-    let ran = Trailctl::new(&away).run(&["doctor"]);
-    assert_eq!(check(&ran, "standby")["level"], "fail", "{}", ran.stdout);
 }
 
 /// A database whose newest log of partition 0 of the topic stands at 0.

@@ -3,6 +3,7 @@
 mod accesses;
 mod cli;
 mod database;
+mod doctor;
 mod end_to_end;
 mod produce;
 mod running;

@@ -1,0 +1,208 @@
+//! `trailctl doctor`, against set-ups that are well and set-ups that are not.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use test_support::{DaemonConfig, PostgresNode, Role, TestDatabase, unique, wait_until};
+
+use crate::{
+    database::store_an_event,
+    running::{Ran, Trailctl},
+};
+
+/// The line about this, which must be there.
+fn check(ran: &Ran, name: &str) -> Value {
+    let found = ran.json_lines().into_iter().find(|line| line["check"] == name);
+    found.unwrap_or_else(|| panic!("no check {name}:\n{}\n{}", ran.stdout, ran.stderr))
+}
+
+/// Whether the check has this level and says this, in its detail or remedy.
+#[track_caller]
+fn says(ran: &Ran, name: &str, level: &str, part: &str) {
+    let found = check(ran, name);
+    assert!(found["level"] == level && found.to_string().contains(part), "{level}, {part}: {found}");
+}
+
+#[tokio::test]
+async fn doctor_finds_nothing_in_a_healthy_set_up() {
+    let database = TestDatabase::create().await;
+    let (events, letters) = (unique("doctor"), unique("doctor-dlq"));
+    let trailctl =
+        Trailctl::new(&DaemonConfig::new(&database).topics(&[&events]).dead_letter_topic(&letters));
+    let absent = trailctl.run(&["topics", "apply", "--dry-run"]).ends_with(1);
+    assert!(
+        absent.json_lines().iter().any(|line| line["topic"] == events.as_str() && line["state"] == "absent")
+    );
+    let applied = trailctl.run(&["topics", "apply"]).ends_with(0);
+    assert!(
+        applied
+            .json_lines()
+            .iter()
+            .any(|line| line["topic"] == events.as_str() && line["state"] == "created")
+    );
+    let described = trailctl.run(&["topics", "describe", &events]).ends_with(0);
+    assert_eq!(described.json_lines()[0]["partitions"], 12);
+    trailctl.run(&["topics", "describe", &unique("absent")]).ends_with(1);
+
+    let ran = trailctl.run(&["doctor", "--output", "table"]).ends_with(0);
+    // The test server archives nothing, which is worth a word; and some things cannot be seen from here.
+    let expected = ["warn  archive: ", "skip  verification: ", "skip  disk: "];
+    let checks = ran.stdout.lines().filter(|line| !line.starts_with("      → "));
+    for line in checks.filter(|line| !expected.iter().any(|start| line.starts_with(start))) {
+        assert!(line.starts_with("ok  "), "{}", ran.stdout);
+    }
+    for name in [
+        "database as audit_ingestor",
+        "guards",
+        "indexes",
+        "clock",
+        "dead letters",
+        "server",
+        "months",
+        "replication slots",
+        "vacuum",
+        "rows",
+        "connections",
+        "positions",
+        "kafka",
+        "schema registry",
+    ] {
+        assert!(ran.stdout.contains(&format!("ok    {name}: ")), "{name} is not among\n{}", ran.stdout);
+    }
+}
+
+#[tokio::test]
+async fn doctor_finds_a_role_that_could_change_events_and_a_guard_that_is_off() {
+    let database = TestDatabase::create().await;
+    let superuser = database.connect(Role::Superuser).await;
+    superuser
+        .batch_execute(
+            "grant update on audit.events to audit_ingestor;
+             do $$ declare leaf regclass; begin
+                 select relid into leaf from pg_partition_tree('audit.events') where isleaf limit 1;
+                 execute format('alter table %s disable trigger guard_truncate', leaf);
+             end $$;",
+        )
+        .await
+        .expect("a superuser can do anything");
+    let ran = Trailctl::new(&DaemonConfig::new(&database)).run(&["doctor"]);
+    assert_eq!(ran.code, 1);
+    let level = |name: &str| {
+        let lines = ran.json_lines();
+        lines.iter().find(|line| line["check"] == name).map(|line| line["level"].clone())
+    };
+    assert_eq!(level("database as audit_ingestor"), Some("fail".into()), "{}", ran.stdout);
+    assert_eq!(level("guards"), Some("fail".into()), "{}", ran.stdout);
+    assert_eq!(level("database as audit_api"), Some("ok".into()), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn doctor_finds_a_standby_that_is_behind_and_an_archive_that_works() {
+    let primary = PostgresNode::start_archiving().await;
+    let database = TestDatabase::create_on(&primary).await;
+    let standby = primary.standby(&[]).await;
+    let replica = standby.in_place_of(&database.url_for(Role::Api));
+    let config = DaemonConfig::new(&database).set("database", "replica_url", format!("{replica:?}")).set(
+        "api",
+        "replica_max_lag",
+        "\"1ms\"",
+    );
+    primary.name_moment("archived").await;
+    let ran = Trailctl::new(&config).run(&["doctor"]);
+    assert_eq!(check(&ran, "standby")["detail"], "has everything", "{}", ran.stdout);
+    assert_eq!(check(&ran, "archive")["level"], "ok", "{}", ran.stdout);
+    // Fast, and not for keeps: what the tests' own servers trade away is exactly what must not pass.
+    assert_eq!(check(&ran, "server")["level"], "fail", "{}", ran.stdout);
+    standby.hold().await;
+    let superuser = primary.connect(database.name()).await;
+    superuser
+        .batch_execute(
+            "insert into audit.logs (cluster, topic, \"partition\", incarnation, next_offset) values ('c', 't', 0, 1, 1);
+             insert into audit.appends (append_no, log_id, from_offset, next_offset, stored, duplicate, dead_lettered, skipped,
+                 batch_root, recorded_at)
+             select 1, log_id, 0, 1, 0, 1, 0, 0, sha256(''), now() - interval '1 minute' from audit.logs",
+        )
+        .await
+        .expect("a superuser can do anything");
+    let ran = Trailctl::new(&config).run(&["doctor"]);
+    assert_eq!(check(&ran, "standby")["level"], "warn", "{}", ran.stdout);
+    let away = DaemonConfig::new(&database).set(
+        "database",
+        "replica_url",
+        "\"postgres://audit_api@127.0.0.1:1/audit\"",
+    );
+    let ran = Trailctl::new(&away).run(&["doctor"]);
+    assert_eq!(check(&ran, "standby")["level"], "fail", "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn doctor_finds_months_that_could_take_no_event() {
+    let database = TestDatabase::create().await;
+    store_an_event(&database).await;
+    let superuser = database.connect(Role::Superuser).await;
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database));
+    says(&trailctl.run(&["doctor"]), "months", "ok", "the last of them audit.events_2025_11");
+    let ran = async |sql: &str| {
+        superuser.batch_execute(sql).await.expect("a superuser can do anything");
+        trailctl.run(&["doctor"]).ends_with(1)
+    };
+    let revoked = ran("revoke execute on function audit.ensure_month(date) from audit_ingestor").await;
+    says(&revoked, "months", "fail", "grant execute on function audit.ensure_month");
+    let halved = ran("insert into audit.retention_classes (name, keep) values ('access', '1 year')").await;
+    says(&halved, "months", "fail", "audit.events_2025_11_access is missing");
+    let taking = ran("create table audit.rest partition of audit.events default").await;
+    says(&taking, "months", "fail", "audit.rest is a default partition");
+    let detached = ran("alter table audit.events detach partition audit.events_2025_11").await;
+    says(&detached, "months", "fail", "audit.events_2025_11 is not attached");
+}
+
+#[tokio::test]
+async fn doctor_finds_rows_of_evidence_that_were_changed() {
+    let database = TestDatabase::create().await;
+    store_an_event(&database).await;
+    let superuser = database.connect(Role::Superuser).await;
+    superuser
+        .batch_execute(
+            "alter table audit.events_2025_11_standard disable trigger all;
+             update audit.events set payload = '{\"amount\": 1}'",
+        )
+        .await
+        .expect("a superuser can do anything");
+    // A session counts what it did once it is gone at the latest.
+    drop(superuser);
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database));
+    let ran = wait_until("the server has counted", Duration::from_mins(1), async || {
+        let ran = trailctl.run(&["doctor"]);
+        (check(&ran, "rows")["level"] == "fail").then_some(ran)
+    });
+    says(&ran.await, "rows", "fail", "1 rows of audit.events_2025_11_standard were updated or deleted");
+}
+
+#[tokio::test]
+async fn doctor_finds_a_slot_that_nobody_reads_from_and_one_that_has_lost_its_log() {
+    let server = PostgresNode::start(&["max_slot_wal_keep_size=1MB"]).await;
+    let database = TestDatabase::create_on(&server).await;
+    let trailctl = Trailctl::new(&DaemonConfig::new(&database));
+    says(&trailctl.run(&["doctor"]), "replication slots", "ok", "there are none");
+    let superuser = server.connect(database.name()).await;
+    let statement =
+        async |sql: &str| superuser.batch_execute(sql).await.expect("a superuser can do anything");
+    statement("select pg_create_physical_replication_slot('left_behind', true)").await;
+    let ran = trailctl.run(&["doctor"]);
+    says(&ran, "replication slot left_behind", "warn", "nobody reads from it");
+    says(&ran, "replication slot left_behind", "warn", "up to max_slot_wal_keep_size = 1MB");
+    for _ in 0..3 {
+        statement("select pg_create_restore_point('more'), pg_switch_wal()").await;
+    }
+    statement("checkpoint").await;
+    let ran = trailctl.run(&["doctor"]).ends_with(1);
+    says(&ran, "replication slot left_behind", "fail", "has lost write-ahead log");
+}
+
+#[tokio::test]
+async fn doctor_says_what_it_could_not_look_at() {
+    let ran = Trailctl::new(&DaemonConfig::without_database()).run(&["doctor"]);
+    says(&ran, "upkeep", "skip", "database.operator_url");
+    says(&ran, "positions", "skip", "database.operator_url");
+    says(&ran, "verification", "skip", "is not recorded");
+}
