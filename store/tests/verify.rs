@@ -50,8 +50,19 @@ async fn an_empty_database_is_clean() {
     assert_eq!(verified(&database).await.findings, []);
 }
 
+/// One row more: the event of log 2 at offset 7, at another place.
+macro_rules! another {
+    ($timestamp:literal, $log_id:literal, $offset:literal, $event_id:literal) => {
+        concat!(
+            "insert into audit.events select ", $timestamp, ", recorded_at, ", $offset, ", ", $log_id, ", version, ", $event_id,
+            ", retention_class, organization_id, aggregate_type, aggregate_id, event_type, user_id, correlation_id, \
+             causation_id, source, action, payload, metadata from audit.events where log_id = 2 and \"offset\" = 7"
+        )
+    };
+}
+
 /// What a superuser can do when he switches every guard off, and the table that verification names.
-const TAMPERINGS: [(&str, &str, &str); 16] = [
+const TAMPERINGS: [(&str, &str, &str); 22] = [
     (
         "a payload",
         "appends",
@@ -63,16 +74,27 @@ const TAMPERINGS: [(&str, &str, &str); 16] = [
         "update audit.events set user_id = 'u-2' where log_id = 1 and \"offset\" = 5",
     ),
     ("a row gone", "events", "delete from audit.events where log_id = 1 and \"offset\" = 12"),
+    ("a row more", "events", another!("\"timestamp\"", "log_id", "500", "gen_random_uuid()")),
+    ("a row before the first", "events", another!("\"timestamp\"", "log_id", "-1", "gen_random_uuid()")),
+    ("a row of no log", "events", another!("\"timestamp\"", "77", "\"offset\"", "gen_random_uuid()")),
+    ("a row twice", "events", another!("\"timestamp\"", "log_id", "\"offset\"", "event_id")),
+    // Log 2 has events of November alone.
     (
-        "a row more",
+        "a row twice, in another month",
         "events",
-        "insert into audit.events select \"timestamp\", recorded_at, 500, log_id, version, gen_random_uuid(), retention_class, organization_id, aggregate_type, aggregate_id, event_type, user_id, correlation_id, causation_id, source, action, payload, metadata from audit.events where log_id = 1 and \"offset\" = 12",
+        another!("\"timestamp\" + interval '40 days'", "log_id", "\"offset\"", "event_id"),
     ),
     (
-        "a row twice",
-        "events",
-        "insert into audit.events select * from audit.events where log_id = 1 and \"offset\" = 12",
+        "a row moved to another month",
+        "appends",
+        "update audit.events set \"timestamp\" = \"timestamp\" + interval '40 days' where log_id = 2 and \"offset\" = 3",
     ),
+    (
+        "a row moved within its append",
+        "appends",
+        "update audit.events set \"timestamp\" = \"timestamp\" + interval '1 microsecond' where log_id = 2 and \"offset\" = 3",
+    ),
+    ("an append's times", "appends", "update audit.appends set max_time = min_time where log_id = 2"),
     (
         "a recorded time",
         "events",
@@ -127,6 +149,28 @@ async fn every_tampering_is_found_where_it_was_done() {
         assert!(found.findings.iter().any(|finding| finding.table == table), "{what}: {:#?}", found.findings);
     }
     assert_eq!(verified(&database).await.findings, []);
+}
+
+/// As many rows as the account says, and yet not these: months that the times of the appends leave out are looked at too.
+#[tokio::test]
+async fn a_row_that_makes_up_for_another_in_another_month_is_named_beside_it() {
+    let database = filled().await;
+    let client = database.superuser_client().await;
+    let made_up = another!("\"timestamp\" + interval '40 days'", "log_id", "\"offset\"", "event_id");
+    let gone = "alter table audit.events_2025_11_standard disable trigger user; \
+                delete from audit.events_2025_11_standard where log_id = 2 and \"offset\" = 3";
+    client.batch_execute(made_up).await.unwrap();
+    client.batch_execute(gone).await.unwrap();
+    let found = verified(&database).await;
+    let named = |row: &str, problem: &str| {
+        found.findings.iter().any(|finding| finding.row == row && finding.problem == problem)
+    };
+    assert!(
+        named("audit.events/1/1 offset 3", "is neither an event nor a disposition")
+            && named("audit.events/1/1 offset 7", "is accounted for twice"),
+        "{:#?}",
+        found.findings
+    );
 }
 
 #[tokio::test]
