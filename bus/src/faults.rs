@@ -16,7 +16,7 @@ use rdkafka::{
 };
 
 /// The setting that says whom Kafka's clients trust.
-const AUTHORITIES: &str = "\"ssl.ca.location\" in kafka.properties";
+pub const AUTHORITIES: &str = "\"ssl.ca.location\" in kafka.properties";
 
 /// What the callback said last of one client's brokers; cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,12 +35,7 @@ struct Last {
 impl BrokerFaults {
     /// For a client with these properties; nothing is wrong yet.
     pub fn new(config: &ClientConfig) -> Self {
-        let file = |name| config.get(name).map(PathBuf::from);
-        let mut tls = ClientTls::new("kafka").trusting(file("ssl.ca.location"));
-        if let Some((certificate, key)) = file("ssl.certificate.location").zip(file("ssl.key.location")) {
-            tls = tls.showing(certificate, key);
-        }
-        Self { tls, last: Arc::default() }
+        Self { tls: tls_of(config), last: Arc::default() }
     }
 
     /// What is wrong, if anything is.
@@ -84,6 +79,16 @@ impl BrokerFaults {
 
     fn lock(&self) -> MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What these properties say about certificates, for handshakes of our own.
+pub(crate) fn tls_of(config: &ClientConfig) -> ClientTls {
+    let file = |name| config.get(name).map(PathBuf::from);
+    let tls = ClientTls::new("kafka").trusting(file("ssl.ca.location"));
+    match file("ssl.certificate.location").zip(file("ssl.key.location")) {
+        Some((certificate, key)) => tls.showing(certificate, key),
+        None => tls,
     }
 }
 

@@ -11,7 +11,7 @@ pub mod registry;
 pub mod replay;
 pub mod topics;
 
-pub use client::kafka_client_config;
+pub use client::{broker_tls, kafka_client_config};
 pub use events::{CanonicalSchema, EventRecord, EventRules};
 pub use faults::BrokerFaults;
 pub use producer::{Delivered, Delivery, Outgoing, ProduceError, Producer, ProducerLimits};

@@ -213,6 +213,12 @@ pub async fn describe(
     Ok(described)
 }
 
+/// Where the cluster's brokers are, `host:port` each, as they tell their clients.
+pub async fn brokers(settings: &KafkaSettings) -> Result<Vec<String>, TopicError> {
+    let metadata = Cluster::connect(settings)?.metadata(None).await?;
+    Ok(metadata.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port())).collect())
+}
+
 /// Whether there is a topic of this name.
 pub async fn exists(settings: &KafkaSettings, name: &str) -> Result<bool, TopicError> {
     // All of them are asked for: a broker that makes topics on demand would make one that is asked for by name.

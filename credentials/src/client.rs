@@ -1,6 +1,9 @@
 //! The end of TLS that connects: whom it trusts, what it shows, and which name it insists on.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -49,6 +52,12 @@ impl ClientTls {
     pub fn for_any_name(mut self) -> Self {
         self.is_any_name_good = true;
         self
+    }
+
+    /// The files of certificates that it reads: the authorities it trusts, and the certificate that it shows.
+    pub fn certificate_files(&self) -> impl Iterator<Item = &Path> {
+        let shown = self.identity.iter().map(|(certificate, _)| certificate);
+        self.authorities.iter().chain(shown).map(PathBuf::as_path)
     }
 
     /// What stands in the files now: whoever keeps a [`ClientTls::config`] sees by it whether to make another.

@@ -46,9 +46,18 @@ pub fn watch_file(hop: &str, holder: Holder, path: &Path) -> Result<(), Credenti
     Ok(())
 }
 
+/// When the first of a file's certificates ends, in seconds since 1970; `None` = none of them says so.
+pub fn end_of_file(path: &Path) -> Result<Option<i64>, CredentialError> {
+    Ok(first_end(&pem::certificates(path)?))
+}
+
+fn first_end(certificates: &[CertificateDer<'_>]) -> Option<i64> {
+    certificates.iter().filter_map(end_of).min()
+}
+
 /// Sets the metric to the first of these certificates' ends.
 pub(crate) fn record_first(hop: &str, holder: Holder, certificates: &[CertificateDer<'_>]) {
-    if let Some(ends) = certificates.iter().filter_map(end_of).min() {
+    if let Some(ends) = first_end(certificates) {
         record(hop, holder, ends);
     }
 }
@@ -64,7 +73,7 @@ fn record(hop: &str, holder: Holder, ends: i64) {
 }
 
 /// Its `notAfter`, in seconds since 1970.
-fn end_of(certificate: &CertificateDer<'_>) -> Option<i64> {
+pub(crate) fn end_of(certificate: &CertificateDer<'_>) -> Option<i64> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     Some(certificate.validity().not_after.timestamp())
 }

@@ -14,7 +14,7 @@ mod server;
 
 pub use client::ClientTls;
 pub use pem::CredentialError;
-pub use probe::handshake_fault;
+pub use probe::{Opening, certificate_end, handshake_fault};
 pub use refusal::refusal;
 pub use secret::Secret;
 pub use server::ServerIdentity;

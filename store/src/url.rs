@@ -8,7 +8,7 @@ use credentials::{ClientTls, Secret};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::error::StoreError;
 
@@ -48,6 +48,18 @@ impl DatabaseUrl {
             Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
         });
         Ok(Address { config, tls: tls.client() })
+    }
+
+    /// Where it leads, as `host:port` each (none = a socket of this machine), and by which TLS; `None` = in the clear.
+    pub fn hop(&self) -> Result<(Vec<String>, Option<ClientTls>), StoreError> {
+        let Address { config, tls } = self.address()?;
+        let port = |at: usize| config.get_ports().get(at).or(config.get_ports().first()).unwrap_or(&5432);
+        let hosts = config.get_hosts().iter().enumerate();
+        let addresses = hosts.filter_map(|(at, host)| match host {
+            Host::Tcp(host) => Some(format!("{host}:{}", port(at))),
+            Host::Unix(_) => None,
+        });
+        Ok((addresses.collect(), tls))
     }
 
     /// The password that it holds: what `trailctl migrate --bootstrap` gives the role of this URL.

@@ -3,9 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use shared::clock::{Clock as _, SystemClock};
 use tempfile::TempDir;
 
 use crate::unique;
@@ -55,20 +57,27 @@ impl Authority {
 
     /// A certificate for these names and addresses; `file` is what its files are called.
     pub fn issue(&self, file: &str, names: &[&str]) -> Issued {
-        self.issue_until(file, names, 2040)
+        self.issue_until(file, names, Duration::from_secs_f64(GOOD_UNTIL))
+    }
+
+    /// One that ends this long from now.
+    pub fn issue_for(&self, file: &str, names: &[&str], time: Duration) -> Issued {
+        let now = u64::try_from(SystemClock.now().as_micros()).expect("it is after 1970");
+        self.issue_until(file, names, Duration::from_micros(now) + time)
     }
 
     /// One that ended five years ago and more.
     pub fn issue_expired(&self, file: &str, names: &[&str]) -> Issued {
-        self.issue_until(file, names, 2021)
+        self.issue_until(file, names, Duration::from_hours(51 * 365 * 24))
     }
 
-    fn issue_until(&self, file: &str, names: &[&str], year: i32) -> Issued {
+    /// `end` is the time since 1970.
+    fn issue_until(&self, file: &str, names: &[&str], end: Duration) -> Issued {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names and addresses");
         params.distinguished_name.push(DnType::CommonName, file);
         params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(year, 1, 1);
+        params.not_after = date_time_ymd(1970, 1, 1) + end;
         let key = KeyPair::generate().expect("a key pair");
         let certificate = params.signed_by(&key, &self.issuer).expect("the authority signs");
         let place = |ending: &str| self.folder.path().join(format!("{file}.{ending}"));

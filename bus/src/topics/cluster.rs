@@ -7,6 +7,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     error::RDKafkaErrorCode,
+    metadata::Metadata,
 };
 use service::config::KafkaSettings;
 
@@ -29,11 +30,8 @@ impl Cluster {
         Ok(Self { admin: Arc::new(config.create()?), config })
     }
 
-    /// The topics (without their configuration) and the number of brokers.
-    pub(super) async fn describe(
-        &self,
-        topic: Option<String>,
-    ) -> Result<(Vec<TopicDescription>, i32), TopicError> {
+    /// Brokers and topics.
+    pub(super) async fn metadata(&self, topic: Option<String>) -> Result<Metadata, TopicError> {
         let (admin, config) = (Arc::clone(&self.admin), self.config.clone());
         // librdkafka's metadata request blocks.
         let fetching = tokio::task::spawn_blocking(move || {
@@ -44,7 +42,15 @@ impl Cluster {
                 }
             })
         });
-        let metadata = fetching.await.map_err(|_| TopicError::Interrupted)??;
+        fetching.await.map_err(|_| TopicError::Interrupted)?
+    }
+
+    /// The topics (without their configuration) and the number of brokers.
+    pub(super) async fn describe(
+        &self,
+        topic: Option<String>,
+    ) -> Result<(Vec<TopicDescription>, i32), TopicError> {
+        let metadata = self.metadata(topic).await?;
         let count = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
         let topics =
             metadata.topics().iter().filter(|topic| topic.error().is_none()).map(|topic| TopicDescription {

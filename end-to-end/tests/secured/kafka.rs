@@ -65,6 +65,10 @@ async fn events_go_by_sasl_ssl_and_https_alone_and_what_is_wrong_is_said() {
         let ends = ingestor.metric(&end_of(hop, certificate)).await;
         assert!(ends >= GOOD_UNTIL, "{hop} {certificate}: {ends}");
     }
+    let (_, said) = ran(&config, &["doctor"]).await;
+    for server in [kafka.good(), web.url("").replace("https://", "")] {
+        assert!(said.contains(&format!("{server}\",\"detail\":\"ends in ")), "{server}: {said}");
+    }
     let log = ingestor.log();
     assert!(
         !log.contains(SecuredKafka::PASSWORD) && !log.contains(REGISTRY_PASSWORD),

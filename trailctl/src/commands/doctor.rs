@@ -1,9 +1,10 @@
 //! `trailctl doctor`: is everything as it should be?
 
 use serde_json::{Value, json};
+use shared::clock::Clock as _;
 
 use crate::{
-    doctor::{Check, Level, cluster, database, positions, server, upkeep},
+    doctor::{Check, Level, certificates, cluster, database, positions, server, upkeep},
     outcome::Outcome,
     output::{
         OutputFormat, escape,
@@ -74,6 +75,7 @@ async fn checks(session: &Session) -> Vec<Check> {
     checks.extend(cluster::kafka(&config).await);
     checks.push(positions::check(&config).await);
     checks.push(cluster::registry(&config).await);
+    checks.extend(certificates::check(&config, session.clock.now()).await);
     checks
 }
 

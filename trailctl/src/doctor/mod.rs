@@ -1,5 +1,6 @@
 //! What `trailctl doctor` looks at: each check says what it found and, when it is not well, what to do.
 
+pub mod certificates;
 pub mod cluster;
 pub mod database;
 pub mod positions;

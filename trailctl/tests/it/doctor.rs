@@ -1,9 +1,14 @@
 //! `trailctl doctor`, against set-ups that are well and set-ups that are not.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde_json::Value;
-use test_support::{DaemonConfig, PostgresNode, Role, TestDatabase, unique, wait_until};
+use test_support::{
+    Authority, DaemonConfig, PostgresNode, Role, TestDatabase,
+    authority::Issued,
+    secured::{SecuredPostgres, SecuredWeb},
+    unique, wait_until,
+};
 
 use crate::{
     database::store_an_event,
@@ -205,4 +210,53 @@ async fn doctor_says_what_it_could_not_look_at() {
     says(&ran, "upkeep", "skip", "database.operator_url");
     says(&ran, "positions", "skip", "database.operator_url");
     says(&ran, "verification", "skip", "is not recorded");
+}
+
+/// `trailctl` by TLS to a PostgreSQL, with an API's certificate of its own and keys by HTTPS, all of one authority.
+fn by_tls(server: &SecuredPostgres, authority: &Authority, keys: &SecuredWeb, api: &Issued) -> Trailctl {
+    let parameters = format!("sslmode=verify-full&sslrootcert={}", authority.file().display());
+    let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+    let config = DaemonConfig::without_database()
+        .database_url("api_url", &server.url("audit_api", "secret-of-a-test", "localhost", &parameters))
+        .set("auth", "algorithm", "\"EdDSA\"")
+        .set("auth", "jwks_url", format!("{:?}", keys.url("/keys")))
+        .set("auth", "jwks_ca_file", quoted(&authority.file()))
+        .set("api", "tls_certificate_file", quoted(&api.certificate))
+        .set("api", "tls_key_file", quoted(&api.key));
+    Trailctl::new(&config)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_finds_certificates_that_end_soon_and_ones_that_have_ended() {
+    let authority = Authority::new();
+    let day = Duration::from_hours(24);
+    let soon = authority.issue_for("soon", &["localhost"], day * 10 + day / 2);
+    let (good, ended) =
+        (authority.issue("good", &["localhost"]), authority.issue_expired("ended", &["localhost"]));
+    let server = SecuredPostgres::start(&authority, &good).await;
+    let keys = SecuredWeb::saying(&soon, "{}").await;
+    let postgresql = format!("certificate of postgresql localhost:{}", server.port);
+    let jwks = keys.url("");
+    let jwks = format!("certificate of jwks {}", jwks.trim_start_matches("https://"));
+
+    let ran = by_tls(&server, &authority, &keys, &good).run(&["doctor"]);
+    says(&ran, &postgresql, "ok", "on 2040-01-01");
+    says(&ran, &jwks, "warn", "ends in 10 days");
+    says(&ran, &format!("certificate file {}", good.certificate.display()), "ok", "on 2040-01-01");
+    says(&ran, &format!("certificate file {}", authority.file().display()), "ok", "on 2041-01-01");
+    assert!(!ran.stdout.contains("secret-of-a-test"), "a password never shows");
+
+    server.show(&ended);
+    let stranger = SecuredWeb::saying(&Authority::new().issue("other", &["localhost"]), "{}").await;
+    let jwks = stranger.url("");
+    let jwks = format!("certificate of jwks {}", jwks.trim_start_matches("https://"));
+    let trailctl = by_tls(&server, &authority, &stranger, &ended);
+    let ran = wait_until("the certificate has ended", Duration::from_mins(1), async || {
+        let ran = trailctl.run(&["doctor"]).ends_with(1);
+        (check(&ran, &postgresql)["level"] == "fail").then_some(ran)
+    });
+    let ran = ran.await;
+    says(&ran, &postgresql, "fail", "has expired: renew it");
+    says(&ran, &jwks, "fail", "name that authority's file by auth.jwks_ca_file");
+    says(&ran, &format!("certificate file {}", ended.certificate.display()), "fail", "ended on 2020-12-1");
 }
