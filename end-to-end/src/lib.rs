@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod chaos;
+pub mod drill;
 pub mod feed;
 pub mod kafka;
 pub mod ledger;

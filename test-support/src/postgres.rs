@@ -92,23 +92,34 @@ impl PostgresNode {
         folder
     }
 
-    /// Names this moment, and waits until the archive reaches it.
-    pub async fn name_moment(&self, name: &str) {
+    /// Names this moment; the file of the write-ahead log that holds it.
+    pub async fn name_moment(&self, name: &str) -> String {
         let client = self.connect("postgres").await;
         let statement = format!("select pg_walfile_name(pg_create_restore_point('{name}'))");
-        let file: String = client.query_one(&statement, &[]).await.expect("the moment is named").get(0);
+        client.query_one(&statement, &[]).await.expect("the moment is named").get(0)
+    }
+
+    /// Ends the file of the write-ahead log that is written now, and waits until this one is in the archive.
+    pub async fn archives(&self, file: &str) {
+        let client = self.connect("postgres").await;
         client.batch_execute("select pg_switch_wal()").await.expect("the file is closed");
+        let archive = self.archive.as_ref().expect("it was started with an archive");
         wait_until("the archive reaches the moment", READY, || async {
-            self.archived().join(&file).exists().then_some(())
+            archive.path().join(file).exists().then_some(())
         })
         .await;
     }
 
-    /// A server on the backup and the archive, as it all was at this moment, that takes writes.
-    pub async fn restore(&self, backup: TempDir, moment: &str) -> Self {
+    /// Kills it and removes its data, as a disk that breaks does. What is left is its archive.
+    pub fn lose(mut self) -> TempDir {
+        self.archive.take().expect("it was started with an archive")
+    }
+
+    /// A server on this backup and archive, as it all was at this moment, that takes writes.
+    pub async fn restore(backup: TempDir, archive: &TempDir, moment: &str) -> Self {
         let signal = data(&backup).join("recovery.signal");
         std::fs::write(&signal, "").expect("the signal is written");
-        let command = format!("restore_command=cp {}/%f %p", self.archived().display());
+        let command = format!("restore_command=cp {}/%f %p", archive.path().display());
         let target = format!("recovery_target_name={moment}");
         let node = Self::launch(backup, &[&command, &target, "recovery_target_action=promote"]).await;
         let client = node.connect("postgres").await;
@@ -118,10 +129,6 @@ impl PostgresNode {
         })
         .await;
         node
-    }
-
-    fn archived(&self) -> &Path {
-        self.archive.as_ref().expect("it was started with an archive").path()
     }
 
     async fn launch(folder: TempDir, settings: &[&str]) -> Self {

@@ -9,6 +9,7 @@ mod dist;
 mod kafka;
 mod languages;
 mod leftovers;
+mod lines;
 mod lock;
 mod package_check;
 mod ports;
@@ -19,6 +20,7 @@ mod programs;
 mod provision;
 mod rabbitmq;
 mod registry;
+mod restore_drill;
 mod secrets;
 mod servers;
 mod servers_command;
@@ -68,6 +70,8 @@ enum Task {
     Servers(servers_command::Options),
     /// Runs the tools that judge the image, the chart, Terraform, workflows, alerts; skips those that are not here.
     PackageCheck(package_check::Options),
+    /// Backs a store up, loses it, restores it to a moment, and proves the copy equal: exit code 1 when it is not.
+    RestoreDrill(restore_drill::Options),
     /// Measures the product on servers of its own: every bar, its limits, its peer.
     Bench(bench_command::Options),
 }
@@ -91,6 +95,7 @@ fn main() -> ExitCode {
         Task::PackageCheck(options) => {
             package_check::run(&options, &Stack::locate(Kind::Test).project, console)
         }
+        Task::RestoreDrill(options) => restore_drill::run(&options, console),
         Task::Bench(options) => bench_command::run(&options, console),
     };
     match outcome {

@@ -104,6 +104,30 @@ pub(crate) fn start(
     Ok(environment)
 }
 
+/// Does this with the test servers: those that run already, else ones that are started for it and stopped after it.
+pub(crate) fn with_test_servers<T>(
+    console: Console,
+    work: impl FnOnce(&Stack, &[(String, String)], &mut Supervisor) -> Result<T>,
+) -> Result<T> {
+    let mut stack = Stack::locate(Kind::Test);
+    if let Some(pid) = lock::holder(&stack.lock())? {
+        console.step(&format!("using the test servers that run already (supervisor's pid {pid})"));
+        let environment = servers::read_environment(&stack)?;
+        return work(&stack, &environment, &mut Supervisor::without_processes(&stack, console)?);
+    }
+    let java = servers::prepare(&mut stack, &console)?;
+    let _lock = take(&stack)?;
+    let mut supervisor = Supervisor::new(&stack, console)?;
+    // What earlier runs left behind slows the servers down and proves nothing.
+    stack.wipe()?;
+    let outcome = start(&stack, &java, &mut supervisor, console).and_then(|environment| {
+        supervisor.declare_ready()?;
+        work(&stack, &environment, &mut supervisor)
+    });
+    supervisor.stop_all()?;
+    outcome
+}
+
 /// Takes the stack, or says who has it.
 pub(crate) fn take(stack: &Stack) -> Result<Lock> {
     match lock::try_take(&stack.lock())? {

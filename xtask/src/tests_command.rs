@@ -1,18 +1,15 @@
 //! `cargo xtask test`: every test there is, against real servers, with one honest line at the end.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::console::Console;
-use crate::lock::{self, Attempt};
 use crate::programs::{self, Profile};
-use crate::stack::{Kind, Stack};
+use crate::stack::Stack;
 use crate::supervisor::Supervisor;
 use crate::tally::Tally;
-use crate::{dist, languages, package_check, servers, servers_command, status};
+use crate::{dist, languages, lines, package_check, servers_command, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -27,30 +24,10 @@ pub(crate) struct Options {
 
 /// Runs the command.
 pub(crate) fn run(options: &Options, console: Console) -> Result<ExitCode> {
-    let mut stack = Stack::locate(Kind::Test);
-    if let Some(pid) = lock::holder(&stack.lock())? {
-        console.step(&format!("using the test servers that run already (supervisor's pid {pid})"));
-        let environment = servers::read_environment(&stack)?;
-        let mut supervisor = Supervisor::without_processes(&stack, console)?;
-        return Ok(conclude(&test(options, &stack, &environment, &mut supervisor, console)?));
-    }
-    let java = servers::prepare(&mut stack, &console)?;
-    let lock = match lock::try_take(&stack.lock())? {
-        Attempt::Taken(lock) => lock,
-        Attempt::HeldBy(pid) => {
-            anyhow::bail!("test servers were started meanwhile (supervisor's pid {pid}): try again")
-        }
-    };
-    let mut supervisor = Supervisor::new(&stack, console)?;
-    // What earlier runs left behind slows the servers down and proves nothing.
-    stack.wipe()?;
-    let outcome = servers_command::start(&stack, &java, &mut supervisor, console).and_then(|environment| {
-        supervisor.declare_ready()?;
-        test(options, &stack, &environment, &mut supervisor, console)
-    });
-    supervisor.stop_all()?;
-    drop(lock);
-    Ok(conclude(&outcome?))
+    let tally = servers_command::with_test_servers(console, |stack, environment, supervisor| {
+        test(options, stack, environment, supervisor, console)
+    })?;
+    Ok(conclude(&tally))
 }
 
 /// The last lines, after all that stopping servers has to say.
@@ -131,26 +108,10 @@ fn run_tests(
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         cargo.env("RUST_TEST_THREADS", test_threads().to_string());
     }
-    // A group of its own, so that all of it can be ended.
-    let mut child = cargo
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .context("starting cargo test")?;
-    let output = child.stdout.take().context("the output of cargo test")?;
-    let reader = std::thread::spawn(move || {
-        let mut tally = Tally::default();
-        for line in BufReader::new(output).split(b'\n') {
-            let Ok(line) = line else { break };
-            let line = String::from_utf8_lossy(&line);
-            tally.read(&line);
-            status::print(&format!("{line}\n"));
-        }
-        tally
-    });
-    let status = supervisor.wait_for_child("cargo test", child)?;
-    *tally = reader.join().ok().context("reading the output of cargo test")?;
+    let status = lines::run("cargo test", &mut cargo, supervisor, |line| {
+        tally.read(line);
+        status::print(&format!("{line}\n"));
+    })?;
     Ok(status.success())
 }
 
