@@ -1,41 +1,15 @@
 //! The topics: what they must be, made where absent, reported where they differ, never deleted (contract.md, Kafka).
 
 mod cluster;
+mod rules;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use service::config::{AuditConfig, ConfigError, KafkaSettings};
+use service::config::{ConfigError, KafkaSettings};
 
-use crate::dead_letter;
 use cluster::Cluster;
-
-const EVENT_PARTITIONS: i32 = 12;
-const OTHER_PARTITIONS: i32 = 3;
-const REPLICATION: i32 = 3;
-const LEAST_RETENTION: Duration = Duration::from_hours(7 * 24);
-
-/// What one topic must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicRule {
-    /// Its name.
-    pub name: String,
-    /// Its partitions, when it is made; an existing topic keeps its own count, for order's sake.
-    pub partitions: i32,
-    /// The replicas wanted; a cluster with fewer brokers gets as many as it has brokers.
-    pub replication: i32,
-    /// Records are kept at least this long.
-    pub least_retention: Duration,
-    /// The largest record batch it takes.
-    pub max_message_bytes: usize,
-}
-
-/// What the topics must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicRules {
-    /// One rule a topic.
-    pub topics: Vec<TopicRule>,
-}
+pub use rules::{TopicRule, TopicRules};
 
 /// A topic as the cluster has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +31,8 @@ pub struct TopicReport {
     pub topic: String,
     /// What became of it.
     pub state: TopicState,
+    /// Its replicas; 0 where it is absent.
+    pub replication: i32,
 }
 
 /// What became of a topic.
@@ -105,76 +81,6 @@ pub enum TopicError {
     Interrupted,
 }
 
-impl TopicRules {
-    /// The topics of this configuration: the ones the ingestor reads by name, the accesses, the dead letters.
-    pub fn of(config: &AuditConfig) -> Self {
-        let events = config.ingestor.max_record_bytes;
-        let mut topics: Vec<TopicRule> = config
-            .ingestor
-            .topics
-            .iter()
-            .map(|name| TopicRule::new(name, EVENT_PARTITIONS, events))
-            .collect();
-        let accesses = &config.accesses.topic;
-        if config.accesses.record && !topics.iter().any(|rule| rule.name == *accesses) {
-            topics.push(TopicRule::new(accesses, OTHER_PARTITIONS, events));
-        }
-        topics.push(TopicRule::new(
-            &config.dead_letters.topic,
-            OTHER_PARTITIONS,
-            events + dead_letter::ALLOWANCE,
-        ));
-        Self { topics }
-    }
-}
-
-impl TopicRule {
-    /// A topic with the standard replication and retention.
-    pub fn new(name: &str, partitions: i32, max_record_bytes: usize) -> Self {
-        Self {
-            name: name.to_owned(),
-            partitions,
-            replication: REPLICATION,
-            least_retention: LEAST_RETENTION,
-            max_message_bytes: max_record_bytes + BATCH_OVERHEAD,
-        }
-    }
-
-    fn differences(&self, found: &TopicDescription, brokers: i32) -> Vec<String> {
-        let mut differences = Vec::new();
-        if found.partitions != self.partitions {
-            differences
-                .push(format!("has {} partitions, the rule says {}", found.partitions, self.partitions));
-        }
-        let replication = self.replication.min(brokers);
-        if found.replication < replication {
-            differences.push(format!("has {} replicas, {replication} are possible", found.replication));
-        }
-        match found.config.get("cleanup.policy").map(String::as_str) {
-            Some("delete") | None => {}
-            Some(other) => {
-                differences.push(format!("cleanup.policy is {other}, which loses events: set delete"));
-            }
-        }
-        if let Some(kept) = found.config.get("retention.ms").and_then(|text| text.parse::<i64>().ok()) {
-            let least = i64::try_from(self.least_retention.as_millis()).unwrap_or(i64::MAX);
-            if kept >= 0 && kept < least {
-                differences.push(format!("retention.ms is {kept}, at least {least} is needed"));
-            }
-        }
-        if let Some(most) = found.config.get("max.message.bytes").and_then(|text| text.parse::<usize>().ok())
-            && most < self.max_message_bytes
-        {
-            differences
-                .push(format!("max.message.bytes is {most}, records may need {}", self.max_message_bytes));
-        }
-        differences
-    }
-}
-
-/// A record alone in its batch: Kafka counts the batch's head too.
-const BATCH_OVERHEAD: usize = 1024;
-
 /// Makes the topics that are absent and reports the others; never changes or deletes one.
 pub async fn apply(
     settings: &KafkaSettings,
@@ -185,7 +91,8 @@ pub async fn apply(
     let (found, brokers) = cluster.describe(None).await?;
     let mut reports = Vec::with_capacity(rules.topics.len());
     for rule in &rules.topics {
-        let state = match found.iter().find(|topic| topic.name == rule.name) {
+        let known = found.iter().find(|topic| topic.name == rule.name);
+        let state = match known {
             Some(topic) => {
                 let topic = cluster.with_config(topic.clone()).await?;
                 let differences = rule.differences(&topic, brokers);
@@ -194,7 +101,11 @@ pub async fn apply(
             None if dry_run => TopicState::Absent,
             None => cluster.create(rule, rule.replication.min(brokers).max(1)).await?,
         };
-        reports.push(TopicReport { topic: rule.name.clone(), state });
+        let replication = match state {
+            TopicState::Created { replication, .. } => replication,
+            _ => known.map_or(0, |topic| topic.replication),
+        };
+        reports.push(TopicReport { topic: rule.name.clone(), state, replication });
     }
     Ok(reports)
 }

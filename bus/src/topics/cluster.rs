@@ -82,10 +82,12 @@ impl Cluster {
     pub(super) async fn create(&self, rule: &TopicRule, replication: i32) -> Result<TopicState, TopicError> {
         let retention = rule.least_retention.as_millis().to_string();
         let max_message_bytes = rule.max_message_bytes.to_string();
+        let in_sync = TopicRule::least_in_sync(replication).to_string();
         let topic = NewTopic::new(&rule.name, rule.partitions, TopicReplication::Fixed(replication))
             .set("cleanup.policy", "delete")
             .set("retention.ms", &retention)
-            .set("max.message.bytes", &max_message_bytes);
+            .set("max.message.bytes", &max_message_bytes)
+            .set("min.insync.replicas", &in_sync);
         let options = AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST));
         for result in self.admin.create_topics([&topic], &options).await? {
             match result {

@@ -2,7 +2,7 @@
 
 use bus::{
     registry::{Registry, RegistryError},
-    topics::{self, TopicReport, TopicRules, TopicState},
+    topics::{self, TopicError, TopicReport, TopicRules, TopicState},
 };
 use service::config::AuditConfig;
 use shared::avro::SchemaReference;
@@ -18,7 +18,7 @@ pub async fn kafka(config: &AuditConfig) -> Vec<Check> {
     if let Err(error) = config.kafka.bootstrap_servers() {
         return vec![Check::fail("kafka", error.to_string(), "")];
     }
-    match topics::apply(&config.kafka, &TopicRules::of(config), true).await {
+    match look(config).await {
         Err(error) => vec![Check::fail(
             "kafka",
             describe(&error),
@@ -26,9 +26,22 @@ pub async fn kafka(config: &AuditConfig) -> Vec<Check> {
         )],
         Ok(reports) => {
             let reached = Check::ok("kafka", format!("answers as cluster {:?}", config.kafka.cluster));
-            std::iter::once(reached).chain(reports.iter().map(topic)).collect()
+            let nothing = !reports.iter().any(|report| config.ingestor.subscribes_to(&report.topic));
+            let nothing = nothing.then(|| {
+                Check::warn(
+                    "topics",
+                    "no topic of the cluster matches ingestor.topic_patterns: nothing is read",
+                    "make one, or name it in ingestor.topics",
+                )
+            });
+            std::iter::once(reached).chain(nothing).chain(reports.iter().map(topic)).collect()
         }
     }
+}
+
+/// The configured topics, and those that the ingestor takes by pattern.
+async fn look(config: &AuditConfig) -> Result<Vec<TopicReport>, TopicError> {
+    topics::apply(&config.kafka, &TopicRules::of_cluster(config).await?, true).await
 }
 
 fn topic(report: &TopicReport) -> Check {
@@ -37,18 +50,25 @@ fn topic(report: &TopicReport) -> Check {
         TopicState::Absent => Check::fail(name, "does not exist", "`trailctl topics apply` makes it"),
         TopicState::Differs(differences) => {
             let detail = differences.join("; ");
-            // These lose records, or refuse good ones; counts of partitions and replicas are choices.
-            let grave = ["cleanup.policy", "retention.ms", "max.message.bytes"];
+            // These lose records, or refuse good ones; the others are choices.
+            let grave =
+                ["cleanup.policy", "retention.ms", "max.message.bytes", "unclean.leader.election.enable"];
             if differences.iter().any(|text| grave.iter().any(|key| text.starts_with(key))) {
                 Check::fail(name, detail, "change the topic's configuration with Kafka's own tools")
             } else {
                 Check::warn(
                     name,
                     detail,
-                    "more partitions move keys to other partitions: decide before there is data",
+                    "settings change with Kafka's own tools; more partitions move keys to other partitions: decide before there \
+                     is data",
                 )
             }
         }
+        TopicState::AsWanted | TopicState::Created { .. } if report.replication == 1 => Check::warn(
+            name,
+            "as it should be, but for one replica: what its broker loses is lost before it is stored",
+            "enough for a developer's machine; else three brokers, three replicas, min.insync.replicas = 2",
+        ),
         TopicState::AsWanted | TopicState::Created { .. } => Check::ok(name, "as it should be"),
     }
 }
@@ -75,7 +95,7 @@ mod tests {
     use super::*;
 
     fn level(state: TopicState) -> Level {
-        topic(&TopicReport { topic: "audit.events".to_owned(), state }).level
+        topic(&TopicReport { topic: "audit.events".to_owned(), state, replication: 3 }).level
     }
 
     #[test]
@@ -88,5 +108,8 @@ mod tests {
         );
         assert_eq!(level(TopicState::Differs(vec!["cleanup.policy is compact".to_owned()])), Level::Fail);
         assert_eq!(level(TopicState::Differs(vec!["retention.ms is 1".to_owned()])), Level::Fail);
+        let unclean = "unclean.leader.election.enable is true".to_owned();
+        assert_eq!(level(TopicState::Differs(vec![unclean])), Level::Fail);
+        assert_eq!(level(TopicState::Differs(vec!["min.insync.replicas is 1".to_owned()])), Level::Warn);
     }
 }

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use serde_json::Value;
 use test_support::{
-    Authority, DaemonConfig, PostgresNode, Role, TestDatabase,
+    Authority, DaemonConfig, PostgresNode, Role, TestDatabase, TestTopic,
     authority::Issued,
     secured::{SecuredPostgres, SecuredWeb},
     unique, wait_until,
@@ -50,8 +50,10 @@ async fn doctor_finds_nothing_in_a_healthy_set_up() {
     trailctl.run(&["topics", "describe", &unique("absent")]).ends_with(1);
 
     let ran = trailctl.run(&["doctor", "--output", "table"]).ends_with(0);
-    // The test server archives nothing, which is worth a word; and some things cannot be seen from here.
-    let expected = ["warn  archive: ", "skip  verification: ", "skip  disk: "];
+    // The test servers archive nothing and have one broker, which is worth a word; and some things cannot be seen from here.
+    let replica = ": as it should be, but for one replica";
+    let topics = [&events, &letters].map(|name| format!("warn  topic {name}{replica}"));
+    let expected = ["warn  archive: ", "skip  verification: ", "skip  disk: ", &topics[0], &topics[1]];
     let checks = ran.stdout.lines().filter(|line| !line.starts_with("      → "));
     for line in checks.filter(|line| !expected.iter().any(|start| line.starts_with(start))) {
         assert!(line.starts_with("ok  "), "{}", ran.stdout);
@@ -259,4 +261,31 @@ async fn doctor_finds_certificates_that_end_soon_and_ones_that_have_ended() {
     says(&ran, &postgresql, "fail", "has expired: renew it");
     says(&ran, &jwks, "fail", "name that authority's file by auth.jwks_ca_file");
     says(&ran, &format!("certificate file {}", ended.certificate.display()), "fail", "ended on 2020-12-1");
+}
+
+#[tokio::test]
+async fn doctor_finds_topics_that_would_lose_events_by_name_and_by_pattern() {
+    let database = TestDatabase::create().await;
+    let (named, family) = (unique("doctor-named"), unique("doctor-family"));
+    let compacted =
+        TestTopic::create_named(&named, 12, &[("cleanup.policy", "compact"), ("retention.ms", "604800000")])
+            .await;
+    let good = TestTopic::create_named(&format!("{family}.good"), 2, &[("retention.ms", "604800000")]).await;
+    let bounded = [("retention.ms", "604800000"), ("retention.bytes", "1000000")];
+    let bounded = TestTopic::create_named(&format!("{family}.bounded"), 2, &bounded).await;
+    let short = TestTopic::create_named(&format!("{family}.short"), 2, &[("retention.ms", "3600000")]).await;
+    let config = DaemonConfig::new(&database).topics(&[&named]).set(
+        "ingestor",
+        "topic_patterns",
+        format!("['^{family}\\..+']"),
+    );
+    let ran = Trailctl::new(&config).run(&["doctor"]).ends_with(1);
+    let of = |topic: &TestTopic| format!("topic {}", topic.name());
+    says(&ran, &of(&compacted), "fail", "cleanup.policy is compact");
+    says(&ran, &of(&short), "fail", "retention.ms is 3600000");
+    says(&ran, &of(&bounded), "warn", "retention.bytes is 1000000");
+    says(&ran, &of(&good), "warn", "as it should be, but for one replica");
+
+    let nothing = config.topics(&[]).set("ingestor", "topic_patterns", "['^matches-no-topic-at-all$']");
+    says(&Trailctl::new(&nothing).run(&["doctor"]), "topics", "warn", "nothing is read");
 }
