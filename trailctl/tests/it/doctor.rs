@@ -114,7 +114,8 @@ async fn doctor_finds_a_standby_that_is_behind_and_an_archive_that_works() {
         "replica_max_lag",
         "\"1ms\"",
     );
-    primary.name_moment("archived").await;
+    let file = primary.name_moment("archived").await;
+    primary.archives(&file).await;
     let ran = Trailctl::new(&config).run(&["doctor"]);
     assert_eq!(check(&ran, "standby")["detail"], "has everything", "{}", ran.stdout);
     assert_eq!(check(&ran, "archive")["level"], "ok", "{}", ran.stdout);
