@@ -17,6 +17,7 @@ mod postgres;
 mod probe;
 mod process;
 mod programs;
+mod prometheus;
 mod provision;
 mod rabbitmq;
 mod registry;

@@ -30,6 +30,12 @@ pub(crate) fn provision(console: &Console) -> Result<Java> {
     find_java().context("no Java 17 or newer found after the installation")
 }
 
+/// Brings the system's lists of packages up to date, for these.
+pub(crate) fn refresh_lists(packages: &[&str], console: &Console) -> Result<()> {
+    console.step("refreshing the package lists");
+    apt(as_root(packages)?, &["update"])
+}
+
 fn missing_packages() -> Vec<&'static str> {
     let mut missing = Vec::new();
     if postgres::installed().is_none() {
@@ -95,8 +101,7 @@ fn install(packages: &[&str], console: &Console) -> Result<()> {
     }
     console.step(&format!("will install from the system's packages: {}", packages.join(" ")));
     let guard = ServiceGuard::put_up(as_root, packages.contains(&"postgresql"), console)?;
-    console.step("refreshing the package lists");
-    apt(as_root, &["update"])?;
+    refresh_lists(packages, console)?;
     if packages.contains(&"postgresql") {
         console.step(
             "installing postgresql-common first, so that PostgreSQL's package makes no cluster of its own",

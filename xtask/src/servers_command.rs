@@ -10,7 +10,7 @@ use crate::lock::{self, Attempt, Lock};
 use crate::servers::{self, PORTS, SECRETS};
 use crate::stack::{Kind, Stack};
 use crate::supervisor::Supervisor;
-use crate::{bench_command, detach, dist, languages, status};
+use crate::{bench_command, detach, dist, languages, prometheus, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -97,7 +97,10 @@ pub(crate) fn start(
     let mut environment = servers::environment(&servers);
     match stack.kind {
         Kind::Bench => environment.extend(bench_command::folders(stack, java)?),
-        Kind::Test => environment.extend(languages::provision(&stack.dist, &console)?),
+        Kind::Test => {
+            environment.extend(languages::provision(&stack.dist, &console)?);
+            environment.extend(prometheus::provision(&stack.dist, &console));
+        }
         Kind::Up => {}
     }
     servers::write_environment(stack, &environment)?;

@@ -9,7 +9,7 @@ use crate::programs::{self, Profile};
 use crate::stack::Stack;
 use crate::supervisor::Supervisor;
 use crate::tally::Tally;
-use crate::{dist, languages, lines, package_check, servers_command, status};
+use crate::{dist, languages, lines, package_check, prometheus, servers_command, status};
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -49,10 +49,13 @@ fn test(
     console.step("building the programs and the tests");
     let built = build(options, stack, supervisor)?;
     let mut tally = Tally::default();
+    // Before the package checks: promtool comes with it.
+    let prometheus = prometheus::provision(&stack.dist, &console);
     let packages = package_check(options, stack, console)?;
     let succeeded = if built {
         let jars = ("AUDIT_TEST_KAFKA_JARS".to_owned(), dist::kafka_dir(&stack.dist).display().to_string());
-        let environment = [environment, &languages::provision(&stack.dist, &console)?, &[jars]].concat();
+        let environment =
+            [environment, &languages::provision(&stack.dist, &console)?, &prometheus, &[jars]].concat();
         console.step("running the tests");
         run_tests(options, stack, &environment, supervisor, &mut tally)?
     } else {

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result};
 
 use crate::console::Console;
+use crate::prometheus;
 
 /// `module@version`, a line each.
 const GO_TOOLS: &str = include_str!("../../dist/go-tools.txt");
@@ -24,10 +25,10 @@ impl Toolbox {
         Self { project: project.to_owned() }
     }
 
-    /// A tool from `.stack/tools`, else from `PATH`, ready to run in the project's root.
+    /// A tool from `.stack/tools` or `.stack/dist`, else from `PATH`, ready to run in the project's root.
     pub(crate) fn find(&self, name: &str) -> Option<Command> {
         let folder = folder(&self.project);
-        let own = [folder.join("bin"), folder.join("venv/bin")];
+        let own = [folder.join("bin"), folder.join("venv/bin"), prometheus::folder(&dist(&self.project))];
         let path = std::env::var_os("PATH").unwrap_or_default();
         let program = own
             .into_iter()
@@ -58,6 +59,10 @@ fn folder(project: &Path) -> PathBuf {
     project.join(".stack/tools")
 }
 
+fn dist(project: &Path) -> PathBuf {
+    project.join(".stack/dist")
+}
+
 /// Fetches what is missing, each by the way that this machine has; what cannot be had is said and left out.
 pub(crate) fn install(project: &Path, console: &Console) -> Result<()> {
     let folder = folder(project);
@@ -80,12 +85,7 @@ pub(crate) fn install(project: &Path, console: &Console) -> Result<()> {
         attempt(console, "the tools of xtask/dist/requirements.txt", &mut pip);
     }
     if toolbox.find("promtool").is_none() {
-        // Unpacked, not installed: no service of this machine is touched.
-        let script = "set -e; cd \"$1\"; apt-get download prometheus; dpkg -x prometheus_*.deb prometheus; \
-                      cp prometheus/usr/bin/promtool bin/; rm -r prometheus prometheus_*.deb";
-        let mut apt = Command::new("sh");
-        apt.args(["-c", script, "sh"]).arg(&folder);
-        attempt(console, "promtool from the package prometheus", &mut apt);
+        prometheus::provision(&dist(project), console);
     }
     Ok(())
 }
