@@ -1,5 +1,7 @@
 //! The real servers that tests use, from the variables that `cargo xtask test` sets.
 
+use std::path::PathBuf;
+
 use service::config::{KafkaSettings, RegistrySettings};
 
 /// The superuser's URL of the test PostgreSQL.
@@ -20,6 +22,11 @@ pub fn registry_url() -> String {
 /// The URL of the test RabbitMQ.
 pub fn rabbitmq_url() -> String {
     required("AUDIT_TEST_RABBITMQ")
+}
+
+/// Debian's `prometheus`, for tests that start one.
+pub fn prometheus_program() -> PathBuf {
+    required("AUDIT_TEST_PROMETHEUS").into()
 }
 
 /// The test Kafka, as configuration.

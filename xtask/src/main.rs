@@ -90,6 +90,7 @@ fn main() -> ExitCode {
             let mut stack = Stack::locate(Kind::Test);
             servers::prepare(&mut stack, &console)
                 .and_then(|_| languages::provision(&stack.dist, &console))
+                .map(|_| prometheus::provision(&stack.dist, &console))
                 .map(|_| ExitCode::SUCCESS)
         }
         Task::Servers(options) => servers_command::run(&options, Kind::Test, console),

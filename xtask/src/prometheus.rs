@@ -40,9 +40,9 @@ fn fetch(folder: &Path, console: &Console) -> Result<()> {
 
 /// The server comes last, so that what is there is whole.
 fn unpack(folder: &Path) -> Result<()> {
-    let script = "set -e; rm -rf unpacked prometheus_*.deb; apt-get download prometheus; dpkg -x prometheus_*.deb unpacked; \
-                  mv unpacked/usr/bin/promtool .; mv unpacked/usr/bin/prometheus .; \
-                  rm -r unpacked prometheus_*.deb";
+    let script = "set -e; rm -rf unpacked prometheus_*.deb; apt-get download prometheus; \
+                  dpkg -x prometheus_*.deb unpacked; mv unpacked/usr/bin/promtool .; \
+                  mv unpacked/usr/bin/prometheus .; rm -r unpacked prometheus_*.deb";
     let mut shell = Command::new("sh");
     let output = shell.args(["-c", script]).current_dir(folder).stdin(Stdio::null()).output()?;
     if !output.status.success() {

@@ -1,5 +1,6 @@
 //! The whole product on a private stack: what a stranger does with it, and what is done to it.
 
+mod alerts;
 mod bridge;
 mod chaos;
 mod demo;
