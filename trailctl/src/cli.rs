@@ -153,9 +153,10 @@ pub enum Command {
     /// Show how far the projections have read, or make them anew
     #[command(subcommand)]
     Projections(commands::projections::Command),
-    /// Check configuration, database, Kafka and registry, with a remedy for each finding
+    /// Check configuration, database, Kafka, registry and certificates, with a remedy for each finding
     ///
-    /// Changes nothing. Each line says ok, warn or fail, and what to do; exit code 1 when something fails.
+    /// Changes nothing. Each line says ok, warn, fail, or skip for what could not be looked at, why, and what to do; exit
+    /// code 1 when something fails.
     #[command(verbatim_doc_comment)]
     Doctor(commands::doctor::Arguments),
     /// Print a completion script for a shell

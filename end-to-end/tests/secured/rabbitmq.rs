@@ -4,7 +4,7 @@ use test_support::{
     Authority, Daemon, DaemonConfig, RabbitNode, TestRabbit, TestTopic, authority::GOOD_UNTIL, wait_until,
 };
 
-use crate::{PATIENCE, end_of, quoted};
+use crate::{PATIENCE, end_of, quoted, ran};
 
 #[tokio::test]
 async fn messages_come_by_amqps_alone_and_what_is_wrong_is_said() {
@@ -31,6 +31,9 @@ async fn messages_come_by_amqps_alone_and_what_is_wrong_is_said() {
         assert!(bridge.metric(&end_of("rabbitmq", certificate)).await >= GOOD_UNTIL, "{certificate}");
     }
     assert!(bridge.stop().await.success());
+    let (_, said) = ran(&good, &["doctor"]).await;
+    let seen = said.lines().find(|line| line.contains("certificate of rabbitmq localhost:"));
+    assert!(seen.is_some_and(|line| line.contains("\"detail\":\"ends in ")), "{said}");
 
     let bad = [
         (config.clone().set("rabbitmq", "url", by("127.0.0.1", "audit")), "not for 127.0.0.1, but for"),

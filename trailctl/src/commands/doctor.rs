@@ -72,10 +72,12 @@ async fn checks(session: &Session) -> Vec<Check> {
     checks.extend(server::replica(&config).await);
     checks.extend(upkeep::check(&config.database).await);
     checks.push(verification());
-    checks.extend(cluster::kafka(&config).await);
+    let kafka = cluster::kafka(&config).await;
+    let is_kafka_there = kafka.first().is_some_and(|check| check.level == Level::Ok);
+    checks.extend(kafka);
     checks.push(positions::check(&config).await);
     checks.push(cluster::registry(&config).await);
-    checks.extend(certificates::check(&config, session.clock.now()).await);
+    checks.extend(certificates::check(&config, is_kafka_there, session.clock.now()).await);
     checks
 }
 

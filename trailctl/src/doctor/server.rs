@@ -11,17 +11,20 @@ use crate::outcome::describe;
 /// The oldest that this product is tested on.
 const OLDEST: i32 = 150_000;
 
-/// Checks the server as the operator's role sees it; nothing without its URL, which another check misses.
+/// Checks the server as the operator's role sees it.
 pub async fn check(settings: &DatabaseSettings) -> Vec<Check> {
-    let Some(url) = &settings.operator_url else { return Vec::new() };
     let looked = async {
+        let url = settings.operator_url().map_err(|error| StoreError::Refused(error.to_string()))?;
         let client = store::connect(&DatabaseUrl::from(url), "trailctl-doctor").await?;
         store::inspect::server_settings(&client).await
     };
     match looked.await {
         Ok(found) => vec![promises(&found), backup(&found)],
-        // That it cannot be reached is said by the check of the role.
-        Err(_) => Vec::new(),
+        Err(error) => vec![Check::skip(
+            "server",
+            format!("its settings and its archive were not looked at: {}", describe(&error)),
+            "they are asked for as audit_operator: give database.operator_url",
+        )],
     }
 }
 

@@ -126,5 +126,8 @@ fn doctor_reports_what_is_not_there() {
     assert_eq!(level("database as audit_api"), "warn");
     assert_eq!(level("kafka"), "fail");
     assert_eq!(level("schema registry"), "fail");
+    for unseen in ["server", "upkeep", "positions", "certificates of kafka"] {
+        assert_eq!(level(unseen), "skip", "{unseen}");
+    }
     assert!(!ran.stdout.contains(":x@"), "a password never shows");
 }

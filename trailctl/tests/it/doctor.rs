@@ -211,6 +211,7 @@ async fn doctor_finds_a_slot_that_nobody_reads_from_and_one_that_has_lost_its_lo
 async fn doctor_says_what_it_could_not_look_at() {
     let ran = Trailctl::new(&DaemonConfig::without_database()).run(&["doctor"]);
     says(&ran, "upkeep", "skip", "database.operator_url");
+    says(&ran, "server", "skip", "its archive were not looked at");
     says(&ran, "positions", "skip", "database.operator_url");
     says(&ran, "verification", "skip", "is not recorded");
 }
