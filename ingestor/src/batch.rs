@@ -1,6 +1,6 @@
 //! Batched: what waits in a lane becomes one transaction's worth, a span per log.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Instant};
 
 use shared::record::record_digest;
 use store::{Batch, Entry, LastRecord, RawRecord, Rejected, Span, SpanBuilder};
@@ -74,7 +74,7 @@ impl Batcher {
             let Some(item) = items.next() else { return };
             match item {
                 Item::Skipped(run) => {
-                    let entry = Entry::Skipped { from: run.from, next: run.next, kind: run.kind };
+                    let entry = Entry::<&str>::Skipped { from: run.from, next: run.next, kind: run.kind };
                     draft.span(&assignment).entries.push(entry);
                 }
                 Item::Record { offset, raw, size, digest } => {
@@ -93,13 +93,13 @@ impl Batcher {
         }
     }
 
-    async fn entry(
-        &mut self,
+    async fn entry<'a>(
+        &'a mut self,
         assignment: &Assignment,
         offset: i64,
-        raw: &Arc<RawRecord>,
+        raw: &'a Arc<RawRecord>,
         size: usize,
-    ) -> Result<Entry, RewindReason> {
+    ) -> Result<Entry<Cow<'a, str>>, RewindReason> {
         self.since_yield += 1;
         if self.since_yield >= SLICE {
             self.since_yield = 0;
@@ -166,7 +166,7 @@ impl Draft {
         offset: i64,
         raw: &Arc<RawRecord>,
         digest: Option<[u8; 32]>,
-        entry: Entry,
+        entry: Entry<Cow<'_, str>>,
     ) {
         self.links.add(raw);
         let span = self.span(assignment);

@@ -1,6 +1,7 @@
 //! Decoded: a record's bytes, by their writer's schema, become an envelope or a refusal.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared::{
@@ -17,9 +18,9 @@ use crate::{
 
 /// What became of a record's bytes.
 #[derive(Debug)]
-pub enum Decoded {
+pub enum Decoded<'a> {
     /// An envelope, to be validated.
-    Envelope(Envelope),
+    Envelope(Envelope<Cow<'a, str>>),
     /// A dead letter.
     Refused(Stage, Refusal),
     /// Nothing can be said yet: the partition waits.
@@ -30,18 +31,18 @@ pub enum Decoded {
 #[derive(Debug)]
 pub struct Decoder {
     book: Arc<SchemaBook>,
-    met: HashMap<SchemaReference, Usable>,
+    met: BTreeMap<SchemaReference, Usable>,
     max_record_bytes: usize,
 }
 
 impl Decoder {
     /// A decoder for records of at most so many bytes.
     pub fn new(book: Arc<SchemaBook>, max_record_bytes: usize) -> Self {
-        Self { book, met: HashMap::new(), max_record_bytes }
+        Self { book, met: BTreeMap::new(), max_record_bytes }
     }
 
     /// Decodes one record of `size` bytes (semantics.md 1, 5).
-    pub async fn decode(&mut self, raw: &RawRecord, size: usize) -> Decoded {
+    pub async fn decode<'a>(&'a mut self, raw: &'a RawRecord, size: usize) -> Decoded<'a> {
         if size > self.max_record_bytes {
             let detail = format!("the record has {size} bytes, at most {} are taken", self.max_record_bytes);
             return Decoded::Refused(Stage::Framing, Refusal::new(Reason::LimitExceeded, "", detail));
@@ -51,16 +52,15 @@ impl Decoder {
             Ok(framed) => framed,
             Err(refusal) => return Decoded::Refused(Stage::Framing, refusal),
         };
-        let usable = match self.met.get(&reference) {
-            Some(usable) => usable,
-            None => match self.book.resolve(reference).await {
-                Resolution::Usable(usable) => self.met.entry(reference).or_insert(usable),
+        if !self.met.contains_key(&reference) {
+            match self.book.resolve(reference).await {
+                Resolution::Usable(usable) => self.met.insert(reference, usable),
                 Resolution::Unknown => return Decoded::Refused(Stage::Schema, unknown(reference)),
                 Resolution::Wait(reason) => return Decoded::Wait(reason),
-            },
-        };
-        match usable {
-            Usable::Schema(schema) => match schema.decode(datum) {
+            };
+        }
+        match &self.met[&reference] {
+            Usable::Schema(schema) => match schema.read(datum) {
                 Ok(envelope) => Decoded::Envelope(envelope),
                 Err(refusal) => Decoded::Refused(Stage::Decode, refusal),
             },

@@ -1,6 +1,6 @@
 //! Validated: an envelope becomes an event that can be stored, or a refusal.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use shared::{
     clock::Clock,
@@ -31,13 +31,13 @@ impl Validator {
     }
 
     /// Checks and renders one envelope (semantics.md 1, 2).
-    pub fn validate(
+    pub fn validate<'a>(
         &mut self,
-        envelope: Envelope,
+        envelope: Envelope<Cow<'a, str>>,
         assignment: &Assignment,
         offset: i64,
         record: &Arc<RawRecord>,
-    ) -> Result<Candidate, Refusal> {
+    ) -> Result<Candidate<Cow<'a, str>>, Refusal> {
         let replayed = assignment.replay_topic && header(record, bus::replay::OF_HEADER).is_some();
         let acceptance = Acceptance {
             now: self.clock.now(),

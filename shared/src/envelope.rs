@@ -3,6 +3,7 @@
 mod canonical_json;
 mod metadata;
 
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 
 pub use canonical_json::{from_canonical_json, from_canonical_json_with_id};
@@ -20,25 +21,50 @@ pub const MAX_AGGREGATE_KEY_BYTES: usize = 2000;
 /// How far an event may be ahead of the ingestor's clock: 24 hours, in microseconds.
 pub const MAX_AHEAD_MICROS: i64 = 24 * 3600 * 1_000_000;
 
+/// What texts are kept in: `String`, or `Cow<str>` where they may be borrowed from the record.
+pub trait Text: AsRef<str> + Borrow<str> + From<String> + Default + Clone + Ord {}
+
+impl<T: AsRef<str> + Borrow<str> + From<String> + Default + Clone + Ord> Text for T {}
+
 /// The canonical envelope (document 003), decoded but not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+pub struct Envelope<T: Text = String> {
     /// A hyphenated UUID, in any case.
-    pub event_id: String,
+    pub event_id: T,
     /// What happened.
-    pub event_type: String,
+    pub event_type: T,
     /// The kind of the aggregate.
-    pub aggregate_type: String,
+    pub aggregate_type: T,
     /// The aggregate's id.
-    pub aggregate_id: String,
+    pub aggregate_id: T,
     /// When it happened.
     pub timestamp: Timestamp,
     /// The producer's count per aggregate, from 1; 0 = unversioned.
     pub version: i64,
     /// JSON text.
-    pub payload: String,
+    pub payload: T,
     /// Keys and values as text.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: BTreeMap<T, T>,
+}
+
+impl Envelope<Cow<'_, str>> {
+    /// The same with texts of its own.
+    pub fn into_owned(self) -> Envelope {
+        Envelope {
+            event_id: self.event_id.into_owned(),
+            event_type: self.event_type.into_owned(),
+            aggregate_type: self.aggregate_type.into_owned(),
+            aggregate_id: self.aggregate_id.into_owned(),
+            timestamp: self.timestamp,
+            version: self.version,
+            payload: self.payload.into_owned(),
+            metadata: self
+                .metadata
+                .into_iter()
+                .map(|(key, value)| (key.into_owned(), value.into_owned()))
+                .collect(),
+        }
+    }
 }
 
 /// What the checks depend on besides the envelope.
@@ -56,20 +82,31 @@ pub struct Acceptance<'a> {
 ///
 /// The order of the checks is part of the format, since the reason and the pointer are stored: id, names, version,
 /// metadata by key, length of the aggregate's key, timestamp, payload.
-pub fn accept(envelope: Envelope, acceptance: &Acceptance<'_>) -> Result<Event, Refusal> {
-    let event_id = event_id(&envelope.event_id)?;
-    check_name(&envelope.event_type, "/eventType")?;
-    check_name(&envelope.aggregate_type, "/aggregateType")?;
-    check_name(&envelope.aggregate_id, "/aggregateId")?;
+pub fn accept<T: Text>(envelope: Envelope<T>, acceptance: &Acceptance<'_>) -> Result<Event<T>, Refusal> {
+    let event_id = event_id(envelope.event_id.as_ref())?;
+    check_name(envelope.event_type.as_ref(), "/eventType")?;
+    check_name(envelope.aggregate_type.as_ref(), "/aggregateType")?;
+    check_name(envelope.aggregate_id.as_ref(), "/aggregateId")?;
     let version = version(envelope.version)?;
     metadata::check(&envelope.metadata)?;
-    let organization_id = match envelope.metadata.get("organizationId") {
-        Some(own) if !own.is_empty() => own.as_str(),
-        _ => acceptance.topic_organization,
-    };
-    if envelope.aggregate_type.len() + envelope.aggregate_id.len() + organization_id.len()
-        > MAX_AGGREGATE_KEY_BYTES
-    {
+    let (mut organization_id, mut promoted) = (T::default(), Promoted::default());
+    for (key, value) in &envelope.metadata {
+        let column = match key.as_ref() {
+            "organizationId" => &mut organization_id,
+            "userId" => &mut promoted.user_id,
+            "correlationId" => &mut promoted.correlation_id,
+            "causationId" => &mut promoted.causation_id,
+            "source" => &mut promoted.source,
+            "action" => &mut promoted.action,
+            _ => continue,
+        };
+        *column = value.clone();
+    }
+    if organization_id.as_ref().is_empty() && !acceptance.topic_organization.is_empty() {
+        organization_id = acceptance.topic_organization.to_owned().into();
+    }
+    let key = [&envelope.aggregate_type, &envelope.aggregate_id, &organization_id];
+    if key.into_iter().map(|text| text.as_ref().len()).sum::<usize>() > MAX_AGGREGATE_KEY_BYTES {
         return Err(invalid(
             "/aggregateId",
             "aggregate type, id and organisation are over 2,000 bytes together",
@@ -77,10 +114,6 @@ pub fn accept(envelope: Envelope, acceptance: &Acceptance<'_>) -> Result<Event, 
     }
     check_timestamp(envelope.timestamp, acceptance.now)?;
     let payload = json::compact(envelope.payload, acceptance.protected)?;
-    let organization_id = organization_id.to_owned();
-    let rendered = metadata::render(&envelope.metadata);
-    let mut metadata = envelope.metadata;
-    let mut promoted = |key: &str| metadata.remove(key).unwrap_or_default();
     Ok(Event {
         event_id,
         organization_id,
@@ -90,14 +123,8 @@ pub fn accept(envelope: Envelope, acceptance: &Acceptance<'_>) -> Result<Event, 
         timestamp: envelope.timestamp,
         version,
         payload,
-        metadata: rendered,
-        promoted: Promoted {
-            user_id: promoted("userId"),
-            correlation_id: promoted("correlationId"),
-            causation_id: promoted("causationId"),
-            source: promoted("source"),
-            action: promoted("action"),
-        },
+        metadata: metadata::render(&envelope.metadata).into(),
+        promoted,
     })
 }
 

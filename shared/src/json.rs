@@ -39,10 +39,10 @@ pub enum ProtectedMarker {
 /// once their escapes are read; U+0000; unpaired surrogates; nesting over [`MAX_DEPTH`]; a number over [`MAX_DIGITS`]
 /// or beyond [`MAX_EXPONENT`]; the key `$protected`, unless it is allowed. One pass over the bytes, no parse into
 /// values; the text is returned untouched when it holds no whitespace to drop.
-pub fn compact(text: String, protected: ProtectedMarker) -> Result<String, Refusal> {
-    match scan::scan(&text, protected) {
+pub fn compact<T: AsRef<str> + From<String>>(text: T, protected: ProtectedMarker) -> Result<T, Refusal> {
+    match scan::scan(text.as_ref(), protected) {
         Ok(None) => Ok(text),
-        Ok(Some(compacted)) => Ok(compacted),
+        Ok(Some(compacted)) => Ok(compacted.into()),
         Err(fault) => {
             let (pointer, detail) = fault.place();
             Err(Refusal::new(Reason::PayloadInvalid, pointer, detail))

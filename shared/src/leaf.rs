@@ -21,7 +21,7 @@ const LEAF: u8 = 0;
 #[derive(Debug, Clone, Copy)]
 pub enum Leaf<'a> {
     /// An event was stored.
-    Stored(&'a Event),
+    Stored(&'a Event<&'a str>),
     /// The same event was stored before.
     Duplicate {
         /// The id of both.
@@ -82,8 +82,8 @@ impl LeafHasher {
 fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>) {
     let event = if let Leaf::Stored(event) = leaf { Some(*event) } else { None };
     if let Some(event) = event {
-        object.text("aggregateId", &event.aggregate_id);
-        object.text("aggregateType", &event.aggregate_type);
+        object.text("aggregateId", event.aggregate_id);
+        object.text("aggregateType", event.aggregate_type);
     }
     match leaf {
         Leaf::Stored(Event { event_id, .. })
@@ -92,23 +92,23 @@ fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>) 
         Leaf::DeadLettered { event_id: None, .. } | Leaf::Skipped { .. } => {}
     }
     if let Some(event) = event {
-        object.text("eventType", &event.event_type);
+        object.text("eventType", event.event_type);
     }
     object.number("incarnation", log.incarnation);
     object.plain("kind", leaf.kind());
     if let Some(event) = event {
-        object.sha256_of("metadata", &event.metadata);
+        object.sha256_of("metadata", event.metadata);
     }
     if let Leaf::Skipped { next, .. } = leaf {
         object.number("next", *next);
     }
     object.number("offset", offset);
     if let Some(event) = event {
-        object.text("organizationId", &event.organization_id);
+        object.text("organizationId", event.organization_id);
     }
     object.number("partition", log.partition);
     if let Some(event) = event {
-        object.sha256_of("payload", &event.payload);
+        object.sha256_of("payload", event.payload);
     }
     if let Leaf::DeadLettered { reason, .. } = leaf {
         object.plain("reason", reason.as_str());

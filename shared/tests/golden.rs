@@ -171,7 +171,7 @@ struct GivenLeaf {
     hash: String,
 }
 
-fn leaf<'a>(given: &GivenLeaf, event: &'a Event) -> Leaf<'a> {
+fn leaf<'a>(given: &GivenLeaf, event: &'a Event<&'a str>) -> Leaf<'a> {
     match DispositionKind::parse(&given.kind) {
         None => Leaf::Stored(event),
         Some(DispositionKind::Duplicate) => Leaf::Duplicate { event_id: given.event_id.expect("an id") },
@@ -187,6 +187,7 @@ fn leaf<'a>(given: &GivenLeaf, event: &'a Event) -> Leaf<'a> {
 fn leaves_roots_and_entries_are_as_pinned() {
     let ledger: Ledger = golden("ledger.json");
     let event = accepted(ledger.envelope);
+    let event = event.borrowed();
     let log = LogName {
         cluster: "any".into(),
         topic: ledger.topic,

@@ -123,6 +123,7 @@ fn every_ledger_vector_agrees() {
     let events: Vec<Event> =
         envelopes.cases.into_iter().filter_map(|case| run(case.envelope, now).ok()).collect();
     let log = LogName { cluster: "any".into(), topic: "audit.events".into(), partition: 3, incarnation: 1 };
+    let events: Vec<_> = events.iter().map(Event::borrowed).collect();
     let mut leaves: Vec<Leaf<'_>> = events.iter().map(Leaf::Stored).collect();
     let event_id = events[0].event_id;
     leaves.push(Leaf::Duplicate { event_id });

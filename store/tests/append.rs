@@ -57,9 +57,9 @@ async fn a_batch_is_stored_with_its_account_and_root() {
     let (five, seven) = (event(1, NOON), event(2, NOON + SECOND));
     let leaves = [
         (0, Leaf::Skipped { kind: DispositionKind::BeforeStart, next: 5 }),
-        (5, Leaf::Stored(&five)),
+        (5, Leaf::Stored(&five.borrowed())),
         (6, Leaf::DeadLettered { reason: Reason::PayloadInvalid, event_id: None }),
-        (7, Leaf::Stored(&seven)),
+        (7, Leaf::Stored(&seven.borrowed())),
         (8, Leaf::Skipped { kind: DispositionKind::NotDelivered, next: 9 }),
     ];
     let mut root = RootBuilder::new();

@@ -56,7 +56,7 @@ fn micros_each(events: &[Event], mut work: impl FnMut(&[Event])) -> f64 {
 fn roots(log: &LogName, span: &[Event]) {
     let mut root = RootBuilder::new();
     for (offset, event) in (0..).zip(span) {
-        root.push(leaf_hash(&leaf_input(log, 1_000_000 + offset, &Leaf::Stored(event))));
+        root.push(leaf_hash(&leaf_input(log, 1_000_000 + offset, &Leaf::Stored(&event.borrowed()))));
     }
     std::hint::black_box(root.finish());
 }

@@ -87,16 +87,20 @@ impl Layout {
     }
 
     /// Reads a datum to its end.
-    pub(super) fn read(&self, plan: &Plan, datum: &[u8]) -> Result<Envelope, Refusal> {
+    pub(super) fn read<'a>(
+        &self,
+        plan: &'a Plan,
+        datum: &'a [u8],
+    ) -> Result<Envelope<Cow<'a, str>>, Refusal> {
         let mut reader = Reader::new(datum, plan);
         let mut envelope = Envelope {
-            event_id: String::new(),
-            event_type: String::new(),
-            aggregate_type: String::new(),
-            aggregate_id: String::new(),
+            event_id: Cow::default(),
+            event_type: Cow::default(),
+            aggregate_type: Cow::default(),
+            aggregate_id: Cow::default(),
             timestamp: Timestamp::default(),
             version: 0,
-            payload: String::new(),
+            payload: Cow::default(),
             metadata: BTreeMap::new(),
         };
         for &(role, node) in &self.fields {
@@ -117,7 +121,12 @@ fn refusal_of(fault: Fault) -> Refusal {
     Refusal::new(reason, "", format!("the Avro datum: {detail}"))
 }
 
-fn read_field(reader: &mut Reader<'_>, role: Role, id: NodeId, into: &mut Envelope) -> Result<(), Fault> {
+fn read_field<'a>(
+    reader: &mut Reader<'a>,
+    role: Role,
+    id: NodeId,
+    into: &mut Envelope<Cow<'a, str>>,
+) -> Result<(), Fault> {
     reader.input.claim(1)?;
     let node = reader.resolve(id)?;
     match role {
@@ -153,16 +162,16 @@ fn wrong_type<'a>(reader: &mut Reader<'a>, node: &'a Node, pointer: &str) -> Res
     Ok(())
 }
 
-fn text<'a>(reader: &mut Reader<'a>, node: &'a Node, pointer: &str) -> Result<String, Fault> {
+fn text<'a>(reader: &mut Reader<'a>, node: &'a Node, pointer: &str) -> Result<Cow<'a, str>, Fault> {
     match node {
         // The id's own text is kept, for the check of its form.
-        Node::String | Node::UuidString => Ok(reader.input.string()?.to_owned()),
-        Node::UuidBytes { fixed } => Ok(uuid(&mut reader.input, *fixed)?.hyphenated().to_string()),
+        Node::String | Node::UuidString => Ok(reader.input.string()?.into()),
+        Node::UuidBytes { fixed } => Ok(uuid(&mut reader.input, *fixed)?.hyphenated().to_string().into()),
         Node::Enum(_) => match reader.scalar(node)? {
-            Some(Scalar::Text(symbol)) => Ok(symbol.into_owned()),
-            _ => Ok(String::new()),
+            Some(Scalar::Text(symbol)) => Ok(symbol),
+            _ => Ok(Cow::default()),
         },
-        other => wrong_type(reader, other, pointer).map(|()| String::new()),
+        other => wrong_type(reader, other, pointer).map(|()| Cow::default()),
     }
 }
 
@@ -183,14 +192,14 @@ fn timestamp<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<Timestamp, F
 }
 
 /// JSON text as it came, or a record or map rendered.
-fn payload<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<String, Fault> {
+fn payload<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<Cow<'a, str>, Fault> {
     match node {
-        Node::String => Ok(reader.input.string()?.to_owned()),
+        Node::String => Ok(reader.input.string()?.into()),
         Node::Record(_) | Node::Map(_) => {
             reader.enter(Zone::Payload);
             let mut out = Vec::with_capacity(512);
             reader.render(node, 1, &mut out)?;
-            Ok(String::from_utf8(out).expect("rendered from strings and ASCII"))
+            Ok(String::from_utf8(out).expect("rendered from strings and ASCII").into())
         }
         other => {
             skip(reader, other)?;
@@ -202,12 +211,15 @@ fn payload<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<String, Fault>
                 )
             };
             reader.refuse(refusal);
-            Ok(String::new())
+            Ok(Cow::default())
         }
     }
 }
 
-fn metadata<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<BTreeMap<String, String>, Fault> {
+fn metadata<'a>(
+    reader: &mut Reader<'a>,
+    node: &'a Node,
+) -> Result<BTreeMap<Cow<'a, str>, Cow<'a, str>>, Fault> {
     let mut metadata = BTreeMap::new();
     reader.enter(Zone::Metadata);
     match node {
@@ -237,9 +249,9 @@ fn metadata<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<BTreeMap<Stri
 /// One value of the metadata, as text; null is left out.
 fn entry<'a>(
     reader: &mut Reader<'a>,
-    key: &str,
+    key: &'a str,
     node: &'a Node,
-    metadata: &mut BTreeMap<String, String>,
+    metadata: &mut BTreeMap<Cow<'a, str>, Cow<'a, str>>,
 ) -> Result<(), Fault> {
     let text = match reader.scalar(node)? {
         Some(Scalar::Null | Scalar::Unfit(_)) => return Ok(()),
@@ -254,7 +266,7 @@ fn entry<'a>(
             return Ok(());
         }
     };
-    if metadata.insert(key.to_owned(), text.into_owned()).is_some() {
+    if metadata.insert(key.into(), text).is_some() {
         reader.unfit("the same key twice");
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! A writer's schema, parsed and made ready for reading events.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use apache_avro::Schema;
@@ -79,6 +80,11 @@ impl WriterSchema {
     /// pointer, when a field is null or holds what cannot be shown. What the values may be, [`crate::envelope::accept`]
     /// checks.
     pub fn decode(&self, datum: &[u8]) -> Result<Envelope, Refusal> {
+        self.read(datum).map(Envelope::into_owned)
+    }
+
+    /// The same, its texts borrowed from the datum where they stand in it as they are.
+    pub fn read<'a>(&'a self, datum: &'a [u8]) -> Result<Envelope<Cow<'a, str>>, Refusal> {
         self.layout.read(&self.plan, datum)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::invalid;
+use super::{Text, invalid};
 use crate::json::{push_reference, push_string};
 use crate::refusal::Refusal;
 
@@ -11,11 +11,11 @@ const MAX_KEY_BYTES: usize = 64;
 const MAX_VALUE_BYTES: usize = 2048;
 
 /// Checks the keys in code-point order.
-pub(super) fn check(metadata: &BTreeMap<String, String>) -> Result<(), Refusal> {
+pub(super) fn check<T: Text>(metadata: &BTreeMap<T, T>) -> Result<(), Refusal> {
     if metadata.len() > MAX_KEYS {
         return Err(invalid("/metadata", "more than 64 keys"));
     }
-    for (key, value) in metadata {
+    for (key, value) in texts(metadata) {
         if let Some(detail) = fault(key, value) {
             return Err(invalid(pointer(key), detail));
         }
@@ -43,6 +43,10 @@ fn fault(key: &str, value: &str) -> Option<&'static str> {
     }
 }
 
+fn texts<T: Text>(metadata: &BTreeMap<T, T>) -> impl Iterator<Item = (&str, &str)> {
+    metadata.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
+}
+
 /// The place of a metadata key.
 pub(crate) fn pointer(key: &str) -> String {
     let mut pointer = "/metadata".to_owned();
@@ -51,11 +55,11 @@ pub(crate) fn pointer(key: &str) -> String {
 }
 
 /// One JSON object, keys in code-point order, compact.
-pub(super) fn render(metadata: &BTreeMap<String, String>) -> String {
-    let size: usize = metadata.iter().map(|(key, value)| key.len() + value.len() + 6).sum();
+pub(super) fn render<T: Text>(metadata: &BTreeMap<T, T>) -> String {
+    let size: usize = texts(metadata).map(|(key, value)| key.len() + value.len() + 6).sum();
     let mut out = Vec::with_capacity(size + 2);
     out.push(b'{');
-    for (index, (key, value)) in metadata.iter().enumerate() {
+    for (index, (key, value)) in texts(metadata).enumerate() {
         if index > 0 {
             out.push(b',');
         }

@@ -49,18 +49,25 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips whitespace, and leaves it out of the result.
+    #[inline]
     pub(super) fn space(&mut self) {
+        // Most payloads have none.
+        if matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.skip_space();
+        }
+    }
+
+    #[cold]
+    fn skip_space(&mut self) {
         let start = self.at;
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
-        if self.at > start {
-            if start > self.copied {
-                let compacted = self.compacted.get_or_insert_with(|| String::with_capacity(self.text.len()));
-                compacted.push_str(&self.text[self.copied..start]);
-            }
-            self.copied = self.at;
+        if start > self.copied {
+            let compacted = self.compacted.get_or_insert_with(|| String::with_capacity(self.text.len()));
+            compacted.push_str(&self.text[self.copied..start]);
         }
+        self.copied = self.at;
     }
 
     /// A value; `depth` is its own, when it is a container. No whitespace stands before it.

@@ -71,11 +71,11 @@ impl fmt::Display for Stage {
 
 /// An accepted event; whether it is stored, a duplicate or a conflict, the append decides.
 #[derive(Debug, Clone)]
-pub struct Candidate {
+pub struct Candidate<T = String> {
     /// Its Kafka offset.
     pub offset: i64,
     /// The event.
-    pub event: Event,
+    pub event: Event<T>,
     /// The class it is stored in for ever.
     pub retention_class: Arc<str>,
     /// The record, for the dead letter of a conflict.
@@ -96,14 +96,10 @@ pub struct Rejected {
 }
 
 /// What stands at an offset, or over a run of offsets.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every entry is a candidate: a box would be one more allocation each"
-)]
 #[derive(Debug, Clone)]
-pub enum Entry {
+pub enum Entry<T = String> {
     /// An accepted event.
-    Candidate(Candidate),
+    Candidate(Candidate<T>),
     /// A refused record.
     Rejected(Rejected),
     /// Offsets from `from` (inclusive) to `next` (exclusive) that are no records for us.
@@ -117,7 +113,7 @@ pub enum Entry {
     },
 }
 
-impl Entry {
+impl<T> Entry<T> {
     /// The offsets it covers: first, and one past the last.
     pub fn range(&self) -> (i64, i64) {
         match self {

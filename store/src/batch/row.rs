@@ -26,7 +26,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn push(&mut self, event: &Event, retention_class: &str) -> Place {
+    pub(super) fn push(&mut self, event: &Event<&str>, retention_class: &str) -> Place {
         if self.chunks.last().is_none_or(|chunk| chunk.len() + size(event) > CHUNK) {
             self.chunks.push(CopyBuffer::of_fields(CHUNK.max(size(event))));
         }
@@ -83,40 +83,40 @@ impl Rows {
 }
 
 /// About what [`write`] writes, and never less.
-fn size(event: &Event) -> usize {
+fn size(event: &Event<&str>) -> usize {
     let texts = [
-        &event.organization_id,
-        &event.aggregate_type,
-        &event.aggregate_id,
-        &event.event_type,
-        &event.promoted.user_id,
-        &event.promoted.correlation_id,
-        &event.promoted.causation_id,
-        &event.promoted.source,
-        &event.promoted.action,
-        &event.payload,
-        &event.metadata,
+        event.organization_id,
+        event.aggregate_type,
+        event.aggregate_id,
+        event.event_type,
+        event.promoted.user_id,
+        event.promoted.correlation_id,
+        event.promoted.causation_id,
+        event.promoted.source,
+        event.promoted.action,
+        event.payload,
+        event.metadata,
     ];
     // The other fields, the length before each text, and the retention class.
     512 + texts.iter().map(|text| text.len()).sum::<usize>()
 }
 
-fn write(copy: &mut CopyBuffer, event: &Event, retention_class: &str) {
+fn write(copy: &mut CopyBuffer, event: &Event<&str>, retention_class: &str) {
     copy.timestamp(event.timestamp);
     copy.i32(event.version);
     copy.uuid(event.event_id);
     copy.text(retention_class);
-    copy.text(&event.organization_id);
-    copy.text(&event.aggregate_type);
-    copy.text(&event.aggregate_id);
-    copy.text(&event.event_type);
-    copy.text(&event.promoted.user_id);
-    copy.text(&event.promoted.correlation_id);
-    copy.text(&event.promoted.causation_id);
-    copy.text(&event.promoted.source);
-    copy.text(&event.promoted.action);
-    copy.text(&event.payload);
-    copy.text(&event.metadata);
+    copy.text(event.organization_id);
+    copy.text(event.aggregate_type);
+    copy.text(event.aggregate_id);
+    copy.text(event.event_type);
+    copy.text(event.promoted.user_id);
+    copy.text(event.promoted.correlation_id);
+    copy.text(event.promoted.causation_id);
+    copy.text(event.promoted.source);
+    copy.text(event.promoted.action);
+    copy.text(event.payload);
+    copy.text(event.metadata);
 }
 
 fn index(at: usize) -> u32 {
@@ -158,7 +158,8 @@ mod tests {
         let events: Vec<Event> = [(1, 10), (2, CHUNK / 2), (3, 100), (4, CHUNK / 2), (5, 3 * CHUNK), (6, 0)]
             .map(|(n, size)| event(n, size))
             .into();
-        let places: Vec<Place> = events.iter().map(|event| rows.push(event, "standard")).collect();
+        let places: Vec<Place> =
+            events.iter().map(|event| rows.push(&event.borrowed(), "standard")).collect();
         assert!(rows.chunks.len() > 2);
         for (event, place) in events.iter().zip(places) {
             assert_eq!(rows.read(place), *event);
@@ -171,7 +172,7 @@ mod tests {
         let columns = statement.split_once('(').and_then(|(_, rest)| rest.split_once(')')).expect("a list").0;
         assert_eq!(columns.split(", ").count(), usize::try_from(COLUMNS).expect("positive"));
         let (mut rows, mut copy) = (Rows::default(), CopyBuffer::of_fields(0));
-        let place = rows.push(&event(1, 1), "standard");
+        let place = rows.push(&event(1, 1).borrowed(), "standard");
         rows.write(place, Timestamp::from_micros(7), 8, 9, &mut copy);
         let mut fields = Fields::of(&copy.as_slice()[2..]);
         assert_eq!([fields.timestamp(), fields.timestamp()], [-1, 7].map(Timestamp::from_micros));

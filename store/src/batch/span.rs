@@ -96,7 +96,7 @@ impl SpanBuilder {
     }
 
     /// Adds the next entry, in offset order.
-    pub fn push(&mut self, entry: Entry) {
+    pub fn push<T: AsRef<str>>(&mut self, entry: Entry<T>) {
         let (from, next) = entry.range();
         if self.span.slots.is_empty() {
             self.span.from_offset = from;
@@ -110,8 +110,9 @@ impl SpanBuilder {
         self.span.slots.push(slot);
     }
 
-    fn encode(&mut self, candidate: Candidate) -> Accepted {
+    fn encode<T: AsRef<str>>(&mut self, candidate: Candidate<T>) -> Accepted {
         let Candidate { offset, event, retention_class, record } = candidate;
+        let event = event.borrowed();
         let leaf = self.hasher.hash(&self.span.name, offset, &Leaf::Stored(&event));
         let row = self.span.rows.push(&event, &retention_class);
         if !self.span.classes.contains(&retention_class) {
@@ -126,8 +127,8 @@ impl SpanBuilder {
     }
 }
 
-impl Extend<Entry> for SpanBuilder {
-    fn extend<T: IntoIterator<Item = Entry>>(&mut self, entries: T) {
+impl<T: AsRef<str>> Extend<Entry<T>> for SpanBuilder {
+    fn extend<I: IntoIterator<Item = Entry<T>>>(&mut self, entries: I) {
         entries.into_iter().for_each(|entry| self.push(entry));
     }
 }

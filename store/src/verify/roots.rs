@@ -136,7 +136,7 @@ impl<'a> AppendCheck<'a> {
         let offset = row.position().offset;
         self.cover(offset, offset + 1, "events", found);
         let event = row.to_event();
-        self.leaf(offset, &Leaf::Stored(&event));
+        self.leaf(offset, &Leaf::Stored(&event.borrowed()));
         self.counts.stored += 1;
         let time = event.timestamp;
         let (least, greatest) = self.times.unwrap_or((time, time));
