@@ -83,6 +83,8 @@ impl Projector {
                     info!("projector_leading");
                     metrics::leading(true);
                     prepare(&writer).await?;
+                } else {
+                    metrics::stands_by();
                 }
             }
             let idle = !leads || !self.round(&mut writer).await?;

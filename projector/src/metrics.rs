@@ -38,6 +38,14 @@ pub fn lag(projection: Projection, as_of: &AsOf) {
     gauge!(LAG_SECONDS, "projection" => projection.name()).set(as_of.age.as_secs_f64());
 }
 
+/// Another projector works and tells the lag: what this one knew of it is over.
+pub fn stands_by() {
+    for projection in Projection::ALL {
+        gauge!(LAG_APPENDS, "projection" => projection.name()).set(0.0);
+        gauge!(LAG_SECONDS, "projection" => projection.name()).set(0.0);
+    }
+}
+
 /// A batch is committed.
 pub fn applied(advance: &Advance, events: u64, read: Duration, apply: Duration) {
     for projection in &advance.projections {
