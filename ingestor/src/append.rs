@@ -36,12 +36,16 @@ pub struct Appender {
     pub conditions: Conditions,
     /// The lane's own connection; opened when it is needed.
     pub writer: Option<Writer>,
+    /// Tells the preparing half that the next batch may come.
+    pub wanted: Arc<Notify>,
 }
 
 impl Appender {
     /// Appends batches until the lane ends.
     pub async fn run(mut self, mut batches: Receiver<Prepared>) {
-        while let Some(batch) = batches.recv().await {
+        loop {
+            self.wanted.notify_one();
+            let Some(batch) = batches.recv().await else { return };
             self.handle(batch).await;
         }
     }

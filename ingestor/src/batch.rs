@@ -52,18 +52,15 @@ impl Batcher {
         Self { decoder, validator, since_yield: 0 }
     }
 
-    /// Decodes and validates these parcels into one batch.
-    pub async fn prepare(&mut self, parcels: Vec<Parcel>) -> Prepared {
-        let mut draft = Draft::new();
-        for parcel in parcels {
-            draft.bytes += parcel.bytes;
-            draft.permits.push(parcel.permit);
-            for segment in parcel.segments {
-                self.add_segment(&mut draft, segment).await;
-            }
+    /// Decodes and validates what the parcel holds, into the batch.
+    pub async fn add(&mut self, draft: &mut Draft, parcel: Parcel) {
+        draft.count += parcel.count;
+        draft.bytes += parcel.bytes;
+        draft.permits.push(parcel.permit);
+        for segment in parcel.segments {
+            self.add_segment(draft, segment).await;
         }
         crate::metrics::key_mismatches(self.validator.take_key_mismatches());
-        draft.finish()
     }
 
     async fn add_segment(&mut self, draft: &mut Draft, segment: Segment) {
@@ -119,14 +116,17 @@ impl Batcher {
 }
 
 /// A batch being made.
-struct Draft {
+pub struct Draft {
+    /// Items of the parcels in it.
+    pub count: usize,
+    /// Bytes of the parcels in it, overheads included.
+    pub bytes: usize,
     spans: Vec<DraftSpan>,
     by_claim: HashMap<u64, usize>,
     failed: Vec<(Arc<Claim>, RewindReason)>,
     links: TraceLinks,
-    bytes: usize,
     begun: Instant,
-    permits: Vec<Permit>,
+    pub(crate) permits: Vec<Permit>,
 }
 
 struct DraftSpan {
@@ -136,13 +136,15 @@ struct DraftSpan {
 }
 
 impl Draft {
-    fn new() -> Self {
+    /// An empty one, begun now.
+    pub fn begin() -> Self {
         Self {
+            count: 0,
+            bytes: 0,
             spans: Vec::new(),
             by_claim: HashMap::new(),
             failed: Vec::new(),
             links: TraceLinks::default(),
-            bytes: 0,
             begun: Instant::now(),
             permits: Vec::new(),
         }
@@ -180,7 +182,13 @@ impl Draft {
         }
     }
 
-    fn finish(self) -> Prepared {
+    /// Whether no parcel is in it.
+    pub fn is_empty(&self) -> bool {
+        self.permits.is_empty()
+    }
+
+    /// The batch, without the spans of claims that were given up meanwhile.
+    pub fn finish(self) -> Prepared {
         let mut prepared = Prepared {
             batch: Batch::default(),
             assignments: Vec::new(),

@@ -1,9 +1,11 @@
-//! A lane: takes what waits, prepares it, appends it; the next batch is prepared while one is appended.
+//! A lane: what comes is prepared at once, into a batch that grows until the one before it is stored.
 
-use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc::Sender, mpsc::UnboundedReceiver};
 
 use crate::{
-    batch::{Batcher, Prepared},
+    batch::{Batcher, Draft, Prepared},
     consume::parcel::Parcel,
     metrics,
 };
@@ -17,53 +19,59 @@ pub struct BatchLimits {
     pub bytes: usize,
 }
 
+impl BatchLimits {
+    /// Whether the parcel goes into the batch with what is in it; into an empty one goes any.
+    fn allow(self, draft: &Draft, parcel: &Parcel) -> bool {
+        draft.is_empty()
+            || draft.count + parcel.count <= self.records && draft.bytes + parcel.bytes <= self.bytes
+    }
+}
+
 /// The preparing half of a lane; the appending half is [`crate::append::Appender`].
 pub struct Lane {
-    /// Makes the batches.
+    /// Fills the batches.
     pub batcher: Batcher,
     /// What one may hold.
     pub limits: BatchLimits,
     /// From the poll thread.
     pub parcels: UnboundedReceiver<Parcel>,
-    /// To the appending half; holds one batch, so at most one is ready while one is on its way.
+    /// The appending half has nothing to do. A batch that was closed before would be as small as what had come by then.
+    pub wanted: Arc<Notify>,
+    /// To the appending half.
     pub prepared: Sender<Prepared>,
 }
 
 impl Lane {
     /// Runs until the poll thread closes the lane and everything in it is handed on.
     pub async fn run(mut self) {
-        let mut over = None;
-        // Room first, then the batch: what arrives while the database is busy makes the next batch larger.
-        while let Ok(room) = self.prepared.reserve().await {
-            let Some(parcels) = gather(&mut self.parcels, &mut over, self.limits).await else { return };
-            metrics::received(parcels.iter().map(Parcel::records).sum());
-            room.send(self.batcher.prepare(parcels).await);
+        let (mut draft, mut over) = (Draft::begin(), None);
+        let (mut is_wanted, mut is_open) = (false, true);
+        while is_open || !draft.is_empty() {
+            tokio::select! {
+                biased;
+                () = self.wanted.notified(), if !is_wanted => is_wanted = true,
+                parcel = self.parcels.recv(), if is_open && over.is_none() => match parcel {
+                    Some(parcel) if self.limits.allow(&draft, &parcel) => self.add(&mut draft, parcel).await,
+                    Some(parcel) => over = Some(parcel),
+                    None => is_open = false,
+                },
+            }
+            if is_wanted && !draft.is_empty() {
+                is_wanted = false;
+                let batch = std::mem::replace(&mut draft, Draft::begin());
+                // It ends only with the whole process.
+                let _ = self.prepared.send(batch.finish()).await;
+                if let Some(parcel) = over.take() {
+                    self.add(&mut draft, parcel).await;
+                }
+            }
         }
     }
-}
 
-/// Waits for one parcel and takes those behind it that fit; `over` keeps the one that did not. `None` at the end.
-async fn gather(
-    parcels: &mut UnboundedReceiver<Parcel>,
-    over: &mut Option<Parcel>,
-    limits: BatchLimits,
-) -> Option<Vec<Parcel>> {
-    let first = match over.take() {
-        Some(parcel) => parcel,
-        None => parcels.recv().await?,
-    };
-    let (mut count, mut bytes) = (first.count, first.bytes);
-    let mut gathered = vec![first];
-    while let Ok(parcel) = parcels.try_recv() {
-        count += parcel.count;
-        bytes += parcel.bytes;
-        if count > limits.records || bytes > limits.bytes {
-            *over = Some(parcel);
-            break;
-        }
-        gathered.push(parcel);
+    async fn add(&mut self, draft: &mut Draft, parcel: Parcel) {
+        metrics::received(parcel.records());
+        self.batcher.add(draft, parcel).await;
     }
-    Some(gathered)
 }
 
 #[cfg(test)]
@@ -81,29 +89,15 @@ mod tests {
         Parcel { count, bytes, ..Gathering::default().seal(permit) }
     }
 
-    #[tokio::test]
-    async fn a_batch_takes_what_waits_and_fits() {
-        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        for count in [4, 4, 4] {
-            sender.send(parcel(count, 10)).unwrap();
-        }
-        drop(sender);
+    #[test]
+    fn a_batch_grows_to_its_limits_and_one_parcel_goes_always() {
         let limits = BatchLimits { records: 9, bytes: 1000 };
-        let mut over = None;
-        let sizes = |parcels: Option<Vec<Parcel>>| parcels.map(|it| it.len());
-        assert_eq!(sizes(gather(&mut receiver, &mut over, limits).await), Some(2));
-        assert_eq!(sizes(gather(&mut receiver, &mut over, limits).await), Some(1));
-        assert_eq!(sizes(gather(&mut receiver, &mut over, limits).await), None);
-    }
-
-    #[tokio::test]
-    async fn a_parcel_over_the_limits_goes_alone() {
-        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        sender.send(parcel(1, 5000)).unwrap();
-        sender.send(parcel(1, 10)).unwrap();
-        let limits = BatchLimits { records: 9, bytes: 1000 };
-        let mut over = None;
-        assert_eq!(gather(&mut receiver, &mut over, limits).await.map(|it| it.len()), Some(1));
-        assert!(over.is_some());
+        let mut draft = Draft::begin();
+        assert!(limits.allow(&draft, &parcel(100, 5000)), "alone");
+        draft.permits.push(parcel(0, 0).permit);
+        (draft.count, draft.bytes) = (5, 900);
+        assert!(limits.allow(&draft, &parcel(4, 100)));
+        assert!(!limits.allow(&draft, &parcel(5, 1)), "too many records");
+        assert!(!limits.allow(&draft, &parcel(1, 101)), "too many bytes");
     }
 }

@@ -122,13 +122,15 @@ impl Pipeline {
         let decoder = Decoder::new(Arc::clone(&self.book), settings.max_record_bytes);
         let validator = Validator::new(Arc::clone(&self.clock), Arc::clone(&settings.retention));
         let limits = BatchLimits { records: settings.batch_max_records, bytes: settings.batch_max_bytes };
-        tasks.spawn(Lane { batcher: Batcher::new(decoder, validator), limits, parcels, prepared }.run());
+        let (batcher, wanted) = (Batcher::new(decoder, validator), Arc::new(Notify::new()));
+        tasks.spawn(Lane { batcher, limits, parcels, wanted: Arc::clone(&wanted), prepared }.run());
         let appender = Appender {
             settings: Arc::clone(settings),
             commands: commands.clone(),
             relay: Arc::clone(&self.bell),
             conditions: self.conditions.clone(),
             writer: None,
+            wanted,
         };
         tasks.spawn(appender.run(batches));
         LaneSender::new(Budget::new(pool), sender, settings.batch_max_records)

@@ -13,8 +13,8 @@ use super::{
     parcel::{Gathering, Item, Parcel},
 };
 
-/// Bytes that each lane adds to what all may hold between the poll thread and the database.
-pub const LANE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that each lane adds to what all may hold between the poll thread and the database, before that stretches.
+pub const LANE_BYTES: usize = 3 * 1024 * 1024;
 /// How long the poll thread waits for a full lane before it pauses the lane's partitions. Short against any session
 /// timeout, long against a commit: a pause throws away what librdkafka has fetched ahead.
 const PATIENCE: Duration = Duration::from_secs(1);
