@@ -83,6 +83,8 @@ impl Relay {
         if !*locked {
             *locked = try_relay_lock(client).await?;
             if !*locked {
+                // Whoever has the lock tells how many there are; an old figure would stay for ever.
+                metrics::unpublished(0);
                 return Ok(false);
             }
             info!("dead_letter_relay_active");
