@@ -33,7 +33,7 @@ pub struct Prepared {
     pub links: TraceLinks,
     /// Bytes of the records.
     pub bytes: usize,
-    /// When the batch was begun.
+    /// When the first of its records came.
     pub begun: Instant,
     /// Gives the lane's budget back.
     pub permits: Vec<Permit>,
@@ -126,7 +126,7 @@ pub struct Draft {
     failed: Vec<(Arc<Claim>, RewindReason)>,
     links: TraceLinks,
     begun: Instant,
-    pub(crate) permits: Vec<Permit>,
+    permits: Vec<Permit>,
 }
 
 struct DraftSpan {
@@ -136,7 +136,7 @@ struct DraftSpan {
 }
 
 impl Draft {
-    /// An empty one, begun now.
+    /// One for what comes now.
     pub fn begin() -> Self {
         Self {
             count: 0,
@@ -180,11 +180,6 @@ impl Draft {
         if assignment.claim.fail() {
             self.failed.push((Arc::clone(&assignment.claim), reason));
         }
-    }
-
-    /// Whether no parcel is in it.
-    pub fn is_empty(&self) -> bool {
-        self.permits.is_empty()
     }
 
     /// The batch, without the spans of claims that were given up meanwhile.

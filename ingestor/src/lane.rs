@@ -20,10 +20,11 @@ pub struct BatchLimits {
 }
 
 impl BatchLimits {
-    /// Whether the parcel goes into the batch with what is in it; into an empty one goes any.
-    fn allow(self, draft: &Draft, parcel: &Parcel) -> bool {
-        draft.is_empty()
-            || draft.count + parcel.count <= self.records && draft.bytes + parcel.bytes <= self.bytes
+    /// Whether the parcel goes into the batch with what is in it; as the first of one goes any.
+    fn allow(self, draft: Option<&Draft>, parcel: &Parcel) -> bool {
+        draft.is_none_or(|draft| {
+            draft.count + parcel.count <= self.records && draft.bytes + parcel.bytes <= self.bytes
+        })
     }
 }
 
@@ -44,21 +45,20 @@ pub struct Lane {
 impl Lane {
     /// Runs until the poll thread closes the lane and everything in it is handed on.
     pub async fn run(mut self) {
-        let (mut draft, mut over) = (Draft::begin(), None);
+        let (mut draft, mut over) = (None, None);
         let (mut is_wanted, mut is_open) = (false, true);
-        while is_open || !draft.is_empty() {
+        while is_open || draft.is_some() {
             tokio::select! {
                 biased;
                 () = self.wanted.notified(), if !is_wanted => is_wanted = true,
                 parcel = self.parcels.recv(), if is_open && over.is_none() => match parcel {
-                    Some(parcel) if self.limits.allow(&draft, &parcel) => self.add(&mut draft, parcel).await,
+                    Some(parcel) if self.limits.allow(draft.as_ref(), &parcel) => self.add(&mut draft, parcel).await,
                     Some(parcel) => over = Some(parcel),
                     None => is_open = false,
                 },
             }
-            if is_wanted && !draft.is_empty() {
+            if is_wanted && let Some(batch) = draft.take() {
                 is_wanted = false;
-                let batch = std::mem::replace(&mut draft, Draft::begin());
                 // It ends only with the whole process.
                 let _ = self.prepared.send(batch.finish()).await;
                 if let Some(parcel) = over.take() {
@@ -68,9 +68,10 @@ impl Lane {
         }
     }
 
-    async fn add(&mut self, draft: &mut Draft, parcel: Parcel) {
+    /// The first parcel begins a batch.
+    async fn add(&mut self, draft: &mut Option<Draft>, parcel: Parcel) {
         metrics::received(parcel.records());
-        self.batcher.add(draft, parcel).await;
+        self.batcher.add(draft.get_or_insert_with(Draft::begin), parcel).await;
     }
 }
 
@@ -92,12 +93,12 @@ mod tests {
     #[test]
     fn a_batch_grows_to_its_limits_and_one_parcel_goes_always() {
         let limits = BatchLimits { records: 9, bytes: 1000 };
+        assert!(limits.allow(None, &parcel(100, 5000)), "alone");
         let mut draft = Draft::begin();
-        assert!(limits.allow(&draft, &parcel(100, 5000)), "alone");
-        draft.permits.push(parcel(0, 0).permit);
         (draft.count, draft.bytes) = (5, 900);
-        assert!(limits.allow(&draft, &parcel(4, 100)));
-        assert!(!limits.allow(&draft, &parcel(5, 1)), "too many records");
-        assert!(!limits.allow(&draft, &parcel(1, 101)), "too many bytes");
+        let allows = |count, bytes| limits.allow(Some(&draft), &parcel(count, bytes));
+        assert!(allows(4, 100));
+        assert!(!allows(5, 1), "too many records");
+        assert!(!allows(1, 101), "too many bytes");
     }
 }

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 pub use settings::DaemonConfig;
 
-use crate::wait_until;
+use crate::{log_end::log_end, wait_until};
 
 /// A daemon of ours as a process of its own; killed with this value.
 #[derive(Debug)]
@@ -189,9 +189,7 @@ impl Daemon {
     }
 
     fn log_end(&self) -> String {
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        log_end(self.folder.path())
     }
 
     fn signal(&self, signal: Signal) {

@@ -11,6 +11,7 @@ pub mod database;
 pub mod events;
 pub mod fault_proxy;
 pub mod languages;
+mod log_end;
 pub mod mock_kafka;
 pub mod postgres;
 pub mod prometheus;

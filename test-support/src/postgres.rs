@@ -17,7 +17,7 @@ use rand::RngExt as _;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-use crate::wait_until;
+use crate::{log_end::log_end, wait_until};
 
 /// The account that `cargo xtask test` runs its servers as when it is root: PostgreSQL refuses to be root.
 const ACCOUNT: &str = "audit-stack";
@@ -212,12 +212,7 @@ impl Drop for PostgresNode {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            eprintln!(
-                "--- the end of PostgreSQL's log:\n{}",
-                lines[lines.len().saturating_sub(30)..].join("\n")
-            );
+            eprintln!("--- the end of PostgreSQL's log:\n{}", log_end(self.folder.path()));
         }
     }
 }

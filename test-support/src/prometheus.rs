@@ -14,7 +14,7 @@ use nix::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Daemon, daemon::free_address, servers, wait_until};
+use crate::{Daemon, daemon::free_address, log_end::log_end, servers, wait_until};
 
 /// Twice as often as the shortest `for` of a second, seldom enough for a busy machine to answer in time.
 const GLOBAL: &str = "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 500ms}
@@ -131,12 +131,7 @@ impl Drop for Prometheus {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            eprintln!(
-                "--- the end of Prometheus' log:\n{}",
-                lines[lines.len().saturating_sub(20)..].join("\n")
-            );
+            eprintln!("--- the end of Prometheus' log:\n{}", log_end(self.folder.path()));
         }
     }
 }
