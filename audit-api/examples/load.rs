@@ -31,7 +31,7 @@ async fn main() -> anyhow::Result<()> {
         for offset in next..until {
             span.push(entry(offset)?);
         }
-        writer.append(&Batch { spans: vec![span.finish(None)] }).await?;
+        writer.append(&mut Batch { spans: vec![span.finish(None)] }).await?;
         next = until;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `audit-bench`: what `cargo xtask bench` runs on servers of its own. Workload → rounds → figures → bars.
 
+mod autovacuum;
 mod circumstances;
 mod containment;
 mod figures;
@@ -105,6 +106,7 @@ fn main() -> Result<ExitCode> {
 
 /// Every stage takes the options and adds to the run; whether all of them came to their end.
 async fn measure(options: &Options) -> Result<(Run, bool)> {
+    autovacuum::switch(false).await?;
     let mut run = Run { circumstances: circumstances::read().await?, ..Run::default() };
     let mut failures = Vec::new();
     let stages = [Stage::Ingest, Stage::Peer, Stage::Query, Stage::Replay, Stage::Latency, Stage::Scale];
@@ -137,7 +139,12 @@ async fn measure_stage(stage: Stage, options: &Options, run: &mut Run) -> Result
         }
         Stage::Replay => replay::measure(options, run).await,
         Stage::Latency => latency::measure(options, run).await,
-        Stage::Scale => scale::measure(options, run).await,
+        Stage::Scale => {
+            autovacuum::switch(true).await?;
+            let measured = scale::measure(options, run).await;
+            autovacuum::switch(false).await?;
+            measured
+        }
         // Not one of the stages but their sum.
         Stage::All => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! Bar 3b and the curve of ingest as the store grows: one long drain for each kind of event ids.
+//! Bar 3b and the curve of ingest as the store grows: one long drain for each kind of event ids, with autovacuum on.
 
 use anyhow::{Context, Result};
 use tokio_postgres::Client;

@@ -21,8 +21,9 @@ use shared::timestamp::Timestamp;
 pub(crate) use plan::Kind;
 use plan::Plan;
 
-/// The generator's version: part of every topic's name, so that a topic never holds what an older generator made.
-const GENERATION: u32 = 3;
+/// The generator's version: part of every topic's name, so that a topic never holds what an older generator made, or
+/// made in another form (4: LZ4).
+const GENERATION: u32 = 4;
 
 /// How the names of all kept topics begin.
 const FAMILY: &str = "audit-zipf-v1.";

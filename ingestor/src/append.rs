@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use store::{AppendError, Appended, Span, StoreError, Writer};
+use store::{AppendError, Appended, RecentIds, Span, StoreError, Writer};
 use tokio::sync::{Notify, mpsc::Receiver};
 use tracing::{Instrument as _, error, info, warn};
 
@@ -38,6 +38,8 @@ pub struct Appender {
     pub writer: Option<Writer>,
     /// Tells the preparing half that the next batch may come.
     pub wanted: Arc<Notify>,
+    /// Shared with the other lanes: a repeat may come by any.
+    pub recent: RecentIds,
 }
 
 impl Appender {
@@ -52,12 +54,12 @@ impl Appender {
 
     async fn handle(&mut self, mut prepared: Prepared) {
         prepared.drop_revoked();
-        let Prepared { batch, assignments, failed, links, bytes, begun, permits } = prepared;
+        let Prepared { mut batch, assignments, failed, links, bytes, begun, permits, holds } = prepared;
         if !batch.spans.is_empty() {
             let records = batch.spans.iter().map(Span::len).sum();
             let span = batch_span(&destination(&batch.spans), &self.settings.group, records, links);
             let started = Instant::now();
-            let appended = self.append(&batch).instrument(insert_span()).instrument(span.clone()).await;
+            let appended = self.append(&mut batch).instrument(insert_span()).instrument(span.clone()).await;
             let _entered = span.enter();
             match appended {
                 Ok(appended) => {
@@ -77,13 +79,13 @@ impl Appender {
         for (claim, reason) in failed {
             self.rewind(vec![claim], reason);
         }
-        drop(permits);
+        drop((permits, holds));
     }
 
-    async fn append(&mut self, batch: &store::Batch) -> Result<Appended, RewindReason> {
+    async fn append(&mut self, batch: &mut store::Batch) -> Result<Appended, RewindReason> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            none => match connect(&self.settings).await {
+            none => match connect(&self.settings, self.recent.clone()).await {
                 Ok(writer) => none.insert(writer),
                 Err(error) => {
                     warn!(%error, "database_unavailable");
@@ -128,9 +130,9 @@ impl Appender {
 }
 
 /// A writer that knows the configured retention classes.
-pub async fn connect(settings: &Settings) -> Result<Writer, StoreError> {
+pub async fn connect(settings: &Settings, recent: RecentIds) -> Result<Writer, StoreError> {
     let classes: Vec<&str> = settings.retention.classes().keys().map(String::as_str).collect();
-    Writer::connect(&settings.database_url, "audit-ingestor", &classes).await
+    Writer::beside(&settings.database_url, "audit-ingestor", &classes, recent).await
 }
 
 /// The topic, when the batch has only one.

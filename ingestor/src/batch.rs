@@ -2,13 +2,13 @@
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Instant};
 
-use shared::record::record_digest;
-use store::{Batch, Entry, LastRecord, RawRecord, Rejected, Span, SpanBuilder};
+use shared::{clock::Clock, record::record_digest};
+use store::{Batch, Entry, LastRecord, RawRecord, Rejected, Span, SpanBuilder, SpareChunks};
 
 use crate::{
     consume::{
         budget::Permit,
-        claim::{Assignment, Claim},
+        claim::{Assignment, Claim, Hold},
         command::RewindReason,
         parcel::{Item, Parcel, Segment},
     },
@@ -37,23 +37,33 @@ pub struct Prepared {
     pub begun: Instant,
     /// Gives the lane's budget back.
     pub permits: Vec<Permit>,
+    /// Keeps what follows in the same lane.
+    pub holds: Vec<Hold>,
 }
 
 /// Makes batches for one lane.
 pub struct Batcher {
     decoder: Decoder,
     validator: Validator,
+    clock: Arc<dyn Clock>,
     since_yield: usize,
+    spare: SpareChunks,
 }
 
 impl Batcher {
     /// A batcher.
-    pub fn new(decoder: Decoder, validator: Validator) -> Self {
-        Self { decoder, validator, since_yield: 0 }
+    pub fn new(decoder: Decoder, validator: Validator, clock: Arc<dyn Clock>) -> Self {
+        Self { decoder, validator, clock, since_yield: 0, spare: SpareChunks::default() }
+    }
+
+    /// A batch for what comes now.
+    pub fn begin(&self) -> Draft {
+        Draft::begin(self.spare.clone())
     }
 
     /// Decodes and validates what the parcel holds, into the batch.
     pub async fn add(&mut self, draft: &mut Draft, parcel: Parcel) {
+        self.validator.now = self.clock.now();
         draft.count += parcel.count;
         draft.bytes += parcel.bytes;
         draft.permits.push(parcel.permit);
@@ -65,23 +75,25 @@ impl Batcher {
 
     async fn add_segment(&mut self, draft: &mut Draft, segment: Segment) {
         let Segment { assignment, items } = segment;
-        draft.span(&assignment).entries.reserve(items.len());
+        let span = draft.span(&assignment);
+        draft.spans[span].entries.reserve(items.len());
         let mut items = items.into_iter();
         while assignment.claim.accepts_more() {
-            let Some(item) = items.next() else { return };
+            let Some(item) = items.next() else { break };
             match item {
                 Item::Skipped(run) => {
                     let entry = Entry::<&str>::Skipped { from: run.from, next: run.next, kind: run.kind };
-                    draft.span(&assignment).entries.push(entry);
+                    draft.spans[span].entries.push(entry);
                 }
                 Item::Record { offset, raw, size, digest } => {
                     match self.entry(&assignment, offset, &raw, size).await {
-                        Ok(entry) => draft.record(&assignment, offset, &raw, digest, entry),
+                        Ok(entry) => draft.record(span, offset, &raw, digest, entry),
                         Err(reason) => draft.fail(&assignment, reason),
                     }
                 }
             }
         }
+        draft.holds.push(assignment);
         // The partition waits. The schemas of what is behind are asked for now, so that their time runs, too.
         for item in items {
             if let Item::Record { raw, .. } = item {
@@ -127,6 +139,8 @@ pub struct Draft {
     links: TraceLinks,
     begun: Instant,
     permits: Vec<Permit>,
+    holds: Vec<Hold>,
+    spare: SpareChunks,
 }
 
 struct DraftSpan {
@@ -136,8 +150,8 @@ struct DraftSpan {
 }
 
 impl Draft {
-    /// One for what comes now.
-    pub fn begin() -> Self {
+    /// One for what comes now, in memory that batches before have left.
+    pub fn begin(spare: SpareChunks) -> Self {
         Self {
             count: 0,
             bytes: 0,
@@ -147,31 +161,34 @@ impl Draft {
             links: TraceLinks::default(),
             begun: Instant::now(),
             permits: Vec::new(),
+            holds: Vec::new(),
+            spare,
         }
     }
 
-    fn span(&mut self, assignment: &Arc<Assignment>) -> &mut DraftSpan {
-        let index = *self.by_claim.entry(assignment.claim.number).or_insert_with(|| {
+    /// The place of the assignment's span, made when there is none.
+    fn span(&mut self, assignment: &Arc<Assignment>) -> usize {
+        *self.by_claim.entry(assignment.claim.number).or_insert_with(|| {
+            let name = Arc::clone(&assignment.name);
             self.spans.push(DraftSpan {
                 assignment: Arc::clone(assignment),
-                entries: SpanBuilder::new(assignment.log_id, Arc::clone(&assignment.name)),
+                entries: SpanBuilder::in_chunks(assignment.log_id, name, self.spare.clone()),
                 last: None,
             });
             self.spans.len() - 1
-        });
-        &mut self.spans[index]
+        })
     }
 
     fn record(
         &mut self,
-        assignment: &Arc<Assignment>,
+        span: usize,
         offset: i64,
         raw: &Arc<RawRecord>,
         digest: Option<[u8; 32]>,
         entry: Entry<Cow<'_, str>>,
     ) {
         self.links.add(raw);
-        let span = self.span(assignment);
+        let span = &mut self.spans[span];
         span.entries.push(entry);
         span.last = Some((offset, Arc::clone(raw), digest));
     }
@@ -192,6 +209,7 @@ impl Draft {
             bytes: self.bytes,
             begun: self.begun,
             permits: self.permits,
+            holds: self.holds,
         };
         for draft in self.spans {
             prepared.assignments.push(Arc::clone(&draft.assignment));

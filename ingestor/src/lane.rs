@@ -71,22 +71,18 @@ impl Lane {
     /// The first parcel begins a batch.
     async fn add(&mut self, draft: &mut Option<Draft>, parcel: Parcel) {
         metrics::received(parcel.records());
-        self.batcher.add(draft.get_or_insert_with(Draft::begin), parcel).await;
+        let draft = draft.get_or_insert_with(|| self.batcher.begin());
+        self.batcher.add(draft, parcel).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::consume::{
-        budget::{Budget, Pool},
-        parcel::Gathering,
-    };
+    use crate::consume::{bell::Bell, budget::Budget, parcel::Gathering};
 
     fn parcel(count: usize, bytes: usize) -> Parcel {
-        let permit = Budget::new(&Pool::new(1 << 20)).take(0, Duration::ZERO).unwrap();
+        let permit = Budget::new(1 << 20, Arc::new(Bell::default())).take(0);
         Parcel { count, bytes, ..Gathering::default().seal(permit) }
     }
 
@@ -94,7 +90,7 @@ mod tests {
     fn a_batch_grows_to_its_limits_and_one_parcel_goes_always() {
         let limits = BatchLimits { records: 9, bytes: 1000 };
         assert!(limits.allow(None, &parcel(100, 5000)), "alone");
-        let mut draft = Draft::begin();
+        let mut draft = Draft::begin(store::SpareChunks::default());
         (draft.count, draft.bytes) = (5, 900);
         let allows = |count, bytes| limits.allow(Some(&draft), &parcel(count, bytes));
         assert!(allows(4, 100));

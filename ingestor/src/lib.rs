@@ -64,7 +64,8 @@ pub async fn run(
         bell: Arc::clone(&bell),
     };
     let relay = tokio::spawn(relay.run(shutdown.clone()));
-    let pipeline = Pipeline { settings, book: Arc::new(book), clock, conditions, bell };
+    let recent = store::RecentIds::default();
+    let pipeline = Pipeline { settings, book: Arc::new(book), clock, conditions, bell, recent };
     let result = pipeline.run(&shutdown).await;
     // What the relay has in hand is published again by the next one.
     relay.abort();

@@ -49,7 +49,7 @@ pub fn describe() {
     describe_counter!(REWINDS, "Partitions started anew at their stored position, by reason.");
     describe_gauge!(ASSIGNED, "Partitions assigned to this member.");
     describe_gauge!(STOPPED, "Partitions not read until somebody decides, by reason.");
-    describe_counter!(PAUSES, "Times a full lane had its partitions paused.");
+    describe_counter!(PAUSES, "Times a lane was full, so that its records stayed with the Kafka client.");
     describe_gauge!(UNPUBLISHED, "Dead letters that the relay has seen and not yet published.");
     describe_counter!(PUBLISHED, "Dead letters published.");
     for name in [RECEIVED, STORED, DUPLICATE, KEY_MISMATCHES, PAUSES, PUBLISHED] {
@@ -106,7 +106,7 @@ pub fn rewound(reason: RewindReason) {
 }
 
 /// A full lane's partitions are not fetched for now.
-pub fn lane_paused() {
+pub fn lane_full() {
     counter!(PAUSES).increment(1);
 }
 

@@ -12,6 +12,7 @@ use std::{
 use rdkafka::error::KafkaError;
 use service::{Shutdown, backoff::Backoff};
 use shared::clock::Clock;
+use store::RecentIds;
 use tokio::{
     sync::{Notify, mpsc::unbounded_channel, oneshot},
     task::JoinSet,
@@ -22,9 +23,11 @@ use crate::{
     append::Appender,
     batch::Batcher,
     consume::{
-        budget::{Budget, Pool},
+        bell::Bell,
+        budget::Budget,
         client,
         poller::{Poller, Pulse},
+        queues::Queues,
         record::RecordCopier,
         sender::{LANE_BYTES, LaneSender},
         starter::Starter,
@@ -56,6 +59,8 @@ pub struct Pipeline {
     pub conditions: Conditions,
     /// Rings for the relay.
     pub bell: Arc<Notify>,
+    /// The ids that lanes have met lately.
+    pub recent: RecentIds,
 }
 
 impl Pipeline {
@@ -84,8 +89,8 @@ impl Pipeline {
         let (commands, obeyed) = mpsc::channel();
         let (start, starts) = unbounded_channel();
         let mut lanes = JoinSet::new();
-        let pool = Pool::new(settings.lanes * LANE_BYTES);
-        let senders = (0..settings.lanes).map(|_| self.open_lane(&mut lanes, &commands, &pool)).collect();
+        let bell = Arc::new(Bell::default());
+        let senders = (0..settings.lanes).map(|_| self.open_lane(&mut lanes, &commands, &bell)).collect();
         let starter = Starter {
             settings: Arc::clone(settings),
             database: Database::new(settings.database_url.clone(), "audit-ingestor-starter"),
@@ -103,6 +108,8 @@ impl Pipeline {
             lanes: senders,
             pulse: Arc::clone(&pulse),
             copier: RecordCopier::new(settings.dead_letter_max_bytes),
+            queues: Queues::new(Arc::clone(&bell)),
+            bell,
         };
         let (drained, ended) = spawn_poll_thread(poller, shutdown.clone())?;
         let result = watch(ended, &pulse, lanes, drained, shutdown, settings.shutdown_deadline).await;
@@ -114,15 +121,16 @@ impl Pipeline {
         &self,
         tasks: &mut JoinSet<()>,
         commands: &mpsc::Sender<crate::consume::command::Command>,
-        pool: &Arc<Pool>,
+        bell: &Arc<Bell>,
     ) -> LaneSender {
         let settings = &self.settings;
         let (sender, parcels) = unbounded_channel();
         let (prepared, batches) = tokio::sync::mpsc::channel(1);
         let decoder = Decoder::new(Arc::clone(&self.book), settings.max_record_bytes);
-        let validator = Validator::new(Arc::clone(&self.clock), Arc::clone(&settings.retention));
+        let validator = Validator::new(Arc::clone(&settings.retention));
         let limits = BatchLimits { records: settings.batch_max_records, bytes: settings.batch_max_bytes };
-        let (batcher, wanted) = (Batcher::new(decoder, validator), Arc::new(Notify::new()));
+        let (batcher, wanted) =
+            (Batcher::new(decoder, validator, Arc::clone(&self.clock)), Arc::new(Notify::new()));
         tasks.spawn(Lane { batcher, limits, parcels, wanted: Arc::clone(&wanted), prepared }.run());
         let appender = Appender {
             settings: Arc::clone(settings),
@@ -131,9 +139,10 @@ impl Pipeline {
             conditions: self.conditions.clone(),
             writer: None,
             wanted,
+            recent: self.recent.clone(),
         };
         tasks.spawn(appender.run(batches));
-        LaneSender::new(Budget::new(pool), sender, settings.batch_max_records)
+        LaneSender::new(Budget::new(LANE_BYTES, Arc::clone(bell)), sender, settings.batch_max_records)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::sql_types::POSTGRES_EPOCH_MICROS;
 /// `PGCOPY`, the flags, no header extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// The number of fields that ends the data.
-const TRAILER: i16 = -1;
+const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 /// `bytea`, as an array's element type.
 const BYTEA_OID: u32 = 17;
 
@@ -23,29 +23,38 @@ impl CopyBuffer {
     /// What an eight-byte field takes, its length included.
     pub(crate) const I64_FIELD: usize = 12;
 
-    /// For fields that become rows elsewhere, by [`Self::fields`].
-    pub(crate) fn of_fields(bytes: usize) -> Self {
-        Self { bytes: BytesMut::with_capacity(bytes) }
+    /// For rows that are sent between [`Self::header`] and [`Self::trailer`]; more of them come behind these.
+    pub(crate) fn of_rows(bytes: BytesMut) -> Self {
+        Self { bytes }
+    }
+
+    /// The rows, without a head or an end.
+    pub(crate) fn into_rows(self) -> BytesMut {
+        self.bytes
+    }
+
+    /// What stands before all rows.
+    pub(crate) fn header() -> Bytes {
+        Bytes::from_static(HEADER)
+    }
+
+    /// What stands behind all rows.
+    pub(crate) fn trailer() -> Bytes {
+        Bytes::from_static(&TRAILER)
+    }
+
+    /// A time, its length included.
+    pub(crate) fn timestamp_field(value: Timestamp) -> [u8; Self::I64_FIELD] {
+        let mut field = [0; Self::I64_FIELD];
+        field[..4].copy_from_slice(&8_i32.to_be_bytes());
+        field[4..].copy_from_slice(&(value.as_micros() - POSTGRES_EPOCH_MICROS).to_be_bytes());
+        field
     }
 
     pub(crate) fn with_capacity(bytes: usize) -> Self {
         let mut buffer = BytesMut::with_capacity(bytes + HEADER.len() + 2);
         buffer.put_slice(HEADER);
         Self { bytes: buffer }
-    }
-
-    /// The bytes that are not taken yet.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Fields that were written before.
-    pub(crate) fn fields(&mut self, written: &[u8]) {
-        self.bytes.put_slice(written);
     }
 
     /// Starts a row.
@@ -112,16 +121,9 @@ impl CopyBuffer {
         self.bytes[start + 8..start + 12].copy_from_slice(&i32::from(has_null).to_be_bytes());
     }
 
-    /// What was written so far, to be sent ahead of the rest; makes room for `capacity` bytes more.
-    pub(crate) fn take(&mut self, capacity: usize) -> Bytes {
-        let written = self.bytes.split().freeze();
-        self.bytes.reserve(capacity);
-        written
-    }
-
     /// The whole, ended.
     pub(crate) fn finish(mut self) -> Bytes {
-        self.bytes.put_i16(TRAILER);
+        self.bytes.put_slice(&TRAILER);
         self.bytes.freeze()
     }
 }
@@ -200,7 +202,7 @@ mod tests {
             let null = values.to_sql(&Type::BYTEA_ARRAY, &mut driver).unwrap();
             assert!(matches!(null, postgres_types::IsNull::No));
             let mut copy = CopyBuffer::with_capacity(64);
-            let start = copy.len();
+            let start = copy.bytes.len();
             copy.bytea_array(values.iter().map(Option::as_deref));
             assert_eq!(copy.bytes[start + 4..], driver[..]);
             assert_eq!(copy.bytes[start..start + 4], length(driver.len()).to_be_bytes());
@@ -208,15 +210,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_ahead_and_the_rest_are_the_whole() {
-        let (mut whole, mut parts) = (CopyBuffer::with_capacity(8), CopyBuffer::with_capacity(8));
-        let mut taken = Vec::new();
-        for number in 0..3 {
-            whole.i32(number);
-            parts.i32(number);
-            taken.extend_from_slice(&parts.take(4));
+    fn rows_of_their_own_between_head_and_end_are_the_whole() {
+        let (mut whole, mut rows) = (CopyBuffer::with_capacity(8), CopyBuffer::of_rows(BytesMut::new()));
+        for copy in [&mut whole, &mut rows] {
+            copy.row(1);
+            copy.timestamp(Timestamp::from_micros(7));
         }
-        taken.extend_from_slice(&parts.finish());
-        assert_eq!(taken, whole.finish());
+        let rows = rows.into_rows();
+        assert_eq!(rows[2..], CopyBuffer::timestamp_field(Timestamp::from_micros(7)));
+        let parts = [&CopyBuffer::header()[..], &rows, &CopyBuffer::trailer()].concat();
+        assert_eq!(parts, whole.finish());
     }
 }

@@ -33,8 +33,10 @@ pub mod url;
 pub mod verify;
 
 pub use api_writer::ApiWriter;
-pub use append::{AppendError, Appended, AppendedSpan, Writer};
-pub use batch::{Batch, Candidate, Entry, InvalidBatch, RawRecord, Rejected, Span, SpanBuilder, Stage};
+pub use append::{AppendError, Appended, AppendedSpan, RecentIds, Writer};
+pub use batch::{
+    Batch, Candidate, Entry, InvalidBatch, RawRecord, Rejected, Span, SpanBuilder, SpareChunks, Stage,
+};
 pub use connect::connect;
 pub use error::StoreError;
 pub use logs::{LastRecord, Log};

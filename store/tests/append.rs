@@ -28,7 +28,7 @@ async fn a_batch_is_stored_with_its_account_and_root() {
     );
     first.last_record = Some(last);
     let second = events(&logs[1], 0, 10..12);
-    let appended = writer.append(&batch(vec![second, first.clone()])).await.unwrap();
+    let appended = writer.append(&mut batch(vec![second, first.clone()])).await.unwrap();
 
     assert_eq!(appended.spans.iter().map(|span| span.append_no).collect::<Vec<_>>(), [1, 2]);
     let one = &appended.spans[0];
@@ -85,7 +85,7 @@ async fn a_dead_letter_keeps_the_record_and_is_published_once() {
     let logs = database.logs("audit.events", 1).await;
     let mut writer = database.writer().await;
     let entries = vec![rejected(0, Reason::PayloadInvalid, "/a\0b"), rejected(1, Reason::Undecodable, "")];
-    writer.append(&batch(vec![span(&logs[0], entries)])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[0], entries)])).await.unwrap();
 
     let client = database.client("audit_ingestor").await;
     let letters = store::dead_letters::unpublished(&client, 10, 1 << 20).await.unwrap();
@@ -110,16 +110,16 @@ async fn a_batch_from_another_position_stores_nothing() {
     let database = TestDatabase::create().await;
     let logs = database.logs("audit.events", 2).await;
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
     for stale in [events(&logs[0], 0, 5..8), events(&logs[0], 3, 5..8)] {
         let spans = vec![stale, events(&logs[1], 0, 20..22)];
-        let error = writer.append(&batch(spans)).await.unwrap_err();
+        let error = writer.append(&mut batch(spans)).await.unwrap_err();
         assert!(matches!(error, AppendError::PositionMoved), "{error}");
     }
     assert_eq!(database.count("select count(*) from audit.events").await, 2);
     assert_eq!(database.count("select last from audit.append_head").await, 1);
     // The writer goes on.
-    writer.append(&batch(vec![events(&logs[0], 2, 5..8)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 2, 5..8)])).await.unwrap();
     assert_eq!(database.count("select last from audit.append_head").await, 2);
 }
 
@@ -128,16 +128,16 @@ async fn a_log_that_was_closed_by_a_new_incarnation_takes_nothing() {
     let database = TestDatabase::create().await;
     let logs = database.logs("audit.events", 1).await;
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
     let operator = database.client("audit_operator").await;
     let (log_id, incarnation) =
         store::ledger::new_incarnation(&operator, "default", "audit.events", 0).await.unwrap();
     assert_eq!(incarnation, 2);
-    let error = writer.append(&batch(vec![events(&logs[0], 2, 3..5)])).await.unwrap_err();
+    let error = writer.append(&mut batch(vec![events(&logs[0], 2, 3..5)])).await.unwrap_err();
     assert!(matches!(error, AppendError::PositionMoved), "{error}");
     let reopened = database.logs("audit.events", 1).await;
     assert_eq!((reopened[0].log_id, reopened[0].next_offset), (log_id, 0));
-    writer.append(&batch(vec![events(&reopened[0], 0, 3..5)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&reopened[0], 0, 3..5)])).await.unwrap();
 
     store::ledger::accept_gap(&operator, "default", "audit.events", 0, 90).await.unwrap();
     assert_eq!(database.logs("audit.events", 1).await[0].accepted_gap_to, Some(90));
@@ -150,7 +150,7 @@ async fn an_id_stored_before_is_a_duplicate_or_a_conflict() {
     let database = TestDatabase::create().await;
     let logs = database.logs("audit.events", 2).await;
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
     // The same bytes in another partition; other bytes; the same id in another month.
     let mut changed = event(2, NOON + SECOND);
     changed.payload = r#"{"number":3}"#.to_owned();
@@ -161,7 +161,7 @@ async fn an_id_stored_before_is_a_duplicate_or_a_conflict() {
         candidate(2, elsewhere),
         candidate(3, event(9, NOON)),
     ];
-    let appended = writer.append(&batch(vec![span(&logs[1], entries)])).await.unwrap();
+    let appended = writer.append(&mut batch(vec![span(&logs[1], entries)])).await.unwrap();
     let outcome = &appended.spans[0];
     assert_eq!((outcome.stored, outcome.duplicate), (1, 1));
     assert_eq!(outcome.dead_lettered, [(Reason::EventIdConflict, 2)]);
@@ -200,7 +200,7 @@ async fn an_id_twice_in_a_batch_is_settled_by_log_and_offset() {
         span(&logs[1], vec![candidate(0, other), candidate(1, event(1, NOON)), candidate(2, event(2, NOON))]),
         span(&logs[0], vec![candidate(0, event(5, NOON)), candidate(1, event(1, NOON))]),
     ];
-    let appended = writer.append(&batch(spans)).await.unwrap();
+    let appended = writer.append(&mut batch(spans)).await.unwrap();
     assert_eq!((appended.spans[0].stored, appended.spans[0].duplicate), (2, 0));
     assert_eq!((appended.spans[1].stored, appended.spans[1].duplicate), (1, 1));
     assert_eq!(appended.spans[1].dead_lettered, [(Reason::EventIdConflict, 1)]);
@@ -212,7 +212,7 @@ async fn an_event_gone_by_retention_makes_its_id_a_duplicate() {
     let database = TestDatabase::create().await;
     let logs = database.logs("audit.events", 1).await;
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![events(&logs[0], 0, 1..2)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..2)])).await.unwrap();
     // What retention will do: the leaf goes as a whole.
     let client = database.superuser_client().await;
     client
@@ -223,8 +223,29 @@ async fn an_event_gone_by_retention_makes_its_id_a_duplicate() {
         .unwrap();
     let mut changed = event(1, NOON + 90 * DAY);
     changed.payload = "{}".to_owned();
-    let appended = writer.append(&batch(vec![span(&logs[0], vec![candidate(1, changed)])])).await.unwrap();
+    let appended =
+        writer.append(&mut batch(vec![span(&logs[0], vec![candidate(1, changed)])])).await.unwrap();
     assert_eq!((appended.spans[0].stored, appended.spans[0].duplicate), (0, 1));
+}
+
+/// Ids are looked up only where this process has met them lately; what another process stored is found by the primary key.
+#[tokio::test]
+async fn repeats_that_this_writer_never_met_are_duplicates_all_the_same() {
+    let database = TestDatabase::create().await;
+    let logs = database.logs("audit.events", 2).await;
+    let numbered = |log, numbers: std::ops::Range<u64>, from| {
+        let entries = numbers.zip(from..).map(|(number, offset)| candidate(offset, event(number, NOON)));
+        batch(vec![span(log, entries.collect())])
+    };
+    database.writer().await.append(&mut numbered(&logs[0], 1..200, 0)).await.unwrap();
+
+    let mut stranger = database.writer().await;
+    for (numbers, from, expected) in [(150..250, 0, (50, 50)), (100..150, 100, (0, 50))] {
+        let appended = stranger.append(&mut numbered(&logs[1], numbers, from)).await.unwrap();
+        let outcome = &appended.spans[0];
+        assert_eq!((outcome.stored, outcome.duplicate), expected);
+    }
+    assert_eq!(database.count("select count(*) from audit.events").await, 249);
 }
 
 #[tokio::test]
@@ -236,7 +257,7 @@ async fn months_are_made_on_demand_from_1948_to_now() {
     let times = [year_1, year_1948, 0, 946_684_799_999_999, 946_684_800_000_000, NOON, NOON + 31 * DAY];
     let entries =
         times.iter().zip(0..).map(|(time, nth)| candidate(nth, event(nth.unsigned_abs(), *time))).collect();
-    writer.append(&batch(vec![span(&logs[0], entries)])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[0], entries)])).await.unwrap();
     let client = database.superuser_client().await;
     let rows = client
         .query("select tableoid::regclass::text from audit.events order by \"offset\"", &[])
@@ -271,10 +292,10 @@ async fn a_class_goes_to_its_own_leaf_and_an_unknown_one_is_refused() {
         store::Entry::Candidate(candidate)
     };
     let spans = vec![span(&logs[0], vec![with_class(0, 1, "access"), with_class(1, 2, "standard")])];
-    writer.append(&batch(spans)).await.unwrap();
+    writer.append(&mut batch(spans)).await.unwrap();
     assert_eq!(database.count("select count(*) from audit.events_2025_11_access").await, 1);
     let spans = vec![span(&logs[0], vec![with_class(2, 3, "forever")])];
-    let error = writer.append(&batch(spans)).await.unwrap_err();
+    let error = writer.append(&mut batch(spans)).await.unwrap_err();
     assert!(matches!(error, AppendError::UnknownClass(ref class) if class == "forever"), "{error}");
     let refused = store::Writer::connect(&database.url("audit_ingestor"), "store-test", &["forever"])
         .await
@@ -293,7 +314,7 @@ async fn a_malformed_batch_is_refused_before_the_database_sees_it() {
     short.next_offset = 9;
     let doubled = vec![events(&logs[0], 0, 1..2), events(&logs[0], 1, 2..3)];
     for spans in [vec![], vec![hole], vec![short], doubled] {
-        let error = writer.append(&batch(spans)).await.unwrap_err();
+        let error = writer.append(&mut batch(spans)).await.unwrap_err();
         assert!(matches!(error, AppendError::Invalid(_)), "{error}");
     }
     assert_eq!(database.count("select count(*) from audit.events").await, 0);
@@ -304,7 +325,7 @@ async fn recorded_at_never_goes_back_within_a_log() {
     let database = TestDatabase::create().await;
     let logs = database.logs("audit.events", 1).await;
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![events(&logs[0], 0, 1..2)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..2)])).await.unwrap();
     // As if the server's clock had been an hour ahead and was then set right.
     let client = database.superuser_client().await;
     client
@@ -314,6 +335,6 @@ async fn recorded_at_never_goes_back_within_a_log() {
     let ahead: i64 = database
         .count("select (extract(epoch from last_recorded_at) * 1000000)::bigint from audit.logs")
         .await;
-    let appended = writer.append(&batch(vec![events(&logs[0], 1, 2..3)])).await.unwrap();
+    let appended = writer.append(&mut batch(vec![events(&logs[0], 1, 2..3)])).await.unwrap();
     assert_eq!(appended.recorded_at, at(ahead));
 }

@@ -34,7 +34,7 @@ async fn filled() -> TestDatabase {
         rejected(2, shared::refusal::Reason::Undecodable, ""),
         candidate(3, event(2, NOON - 40 * 365 * DAY)),
     ];
-    writer.append(&batch(vec![span(&logs[0], entries)])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[0], entries)])).await.unwrap();
     database
 }
 
@@ -218,7 +218,7 @@ async fn the_api_sees_only_what_its_scope_names() {
     let mut writer = database.writer().await;
     let mut nobodys = event(50, NOON);
     nobodys.organization_id = String::new();
-    writer.append(&batch(vec![span(&logs[0], vec![candidate(4, nobodys)])])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[0], vec![candidate(4, nobodys)])])).await.unwrap();
     let api = database.client("audit_api").await;
     let count = async |settings: &str| -> i64 {
         api.batch_execute(&format!("begin; {settings}")).await.unwrap();

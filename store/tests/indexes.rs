@@ -73,7 +73,7 @@ impl Ingest {
                     })
                     .collect();
                 let begun = Instant::now();
-                writer.append(&batch(vec![span(&log, entries)])).await.unwrap();
+                writer.append(&mut batch(vec![span(&log, entries)])).await.unwrap();
                 longest = longest.max(begun.elapsed());
                 next += 20;
             }
@@ -129,7 +129,7 @@ async fn a_migrated_database_has_exactly_the_table_of_definitions() {
 async fn a_set_is_changed_there_and_back_and_a_second_time_does_nothing() {
     let database = TestDatabase::create().await;
     let log = database.logs("audit.events", 1).await.remove(0);
-    database.writer().await.append(&batch(vec![events(&log, 0, 1..50)])).await.unwrap();
+    database.writer().await.append(&mut batch(vec![events(&log, 0, 1..50)])).await.unwrap();
     let reader = Reader::connect(&database.url("audit_api"), 1, "store-test").await.unwrap();
     assert_eq!(reader.indexes(), UsableIndexes::ALL);
 
@@ -169,7 +169,7 @@ async fn migrate_gives_the_set_only_to_a_database_without_events() {
     assert_whole(&database, IndexSet::Standard).await;
 
     let log = database.logs("audit.events", 1).await.remove(0);
-    database.writer().await.append(&batch(vec![events(&log, 0, 1..2)])).await.unwrap();
+    database.writer().await.append(&mut batch(vec![events(&log, 0, 1..2)])).await.unwrap();
     let report = migrate(&url, &classes(), IndexSet::Essential).await.unwrap();
     assert_eq!(report.indexes, Some(IndexSet::Standard));
     assert_whole(&database, IndexSet::Standard).await;
@@ -226,8 +226,8 @@ async fn with_two_months() -> TestDatabase {
         event.timestamp = at(event.timestamp.as_micros() - 40 * DAY);
     });
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![old])).await.unwrap();
-    writer.append(&batch(vec![events(&log, 19, 20..40)])).await.unwrap();
+    writer.append(&mut batch(vec![old])).await.unwrap();
+    writer.append(&mut batch(vec![events(&log, 19, 20..40)])).await.unwrap();
     database
 }
 

@@ -78,7 +78,7 @@ async fn the_release_before_works_on_a_schema_that_was_added_to() {
     let logs = database.logs("audit.events", 1).await;
     let mut writer =
         store::Writer::connect(&database.url("audit_ingestor"), "store-test", &["standard"]).await.unwrap();
-    writer.append(&batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap();
     let reader = store::Reader::connect(&database.url("audit_api"), 1, "store-test").await.unwrap();
     reader.check().await.unwrap();
     assert_eq!(reader.head().await.unwrap(), 1);
@@ -167,7 +167,7 @@ async fn a_class_added_later_gets_its_place_in_every_month() {
     let database = TestDatabase::create().await;
     let logs = database.logs("audit.events", 1).await;
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
     let keep = shared::retention::Keep::Forever;
     let more = [("access", keep), ("legal_hold", keep)]
         .map(|(name, keep)| (name.to_owned(), shared::retention::RetentionClass { keep }));
@@ -178,7 +178,7 @@ async fn a_class_added_later_gets_its_place_in_every_month() {
         store::Writer::connect(&database.url("audit_ingestor"), "store-test", &["legal_hold"]).await.unwrap();
     let store::Entry::Candidate(mut held) = candidate(2, event(9, NOON)) else { unreachable!() };
     held.retention_class = "legal_hold".into();
-    writer.append(&batch(vec![span(&logs[0], vec![store::Entry::Candidate(held)])])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[0], vec![store::Entry::Candidate(held)])])).await.unwrap();
     assert_eq!(database.count("select count(*) from audit.events_2025_11_legal_hold").await, 1);
     assert_eq!(database.count("select count(*) from audit.retention_classes where keep is null").await, 2);
 }

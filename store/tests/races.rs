@@ -24,7 +24,7 @@ async fn both(
             let entries = (0..20u64)
                 .map(|nth| candidate(offset + i64::try_from(nth).unwrap(), make(round * 20 + nth, side)))
                 .collect();
-            let appended = writer.append(&batch(vec![span(&logs[side], entries)])).await.unwrap();
+            let appended = writer.append(&mut batch(vec![span(&logs[side], entries)])).await.unwrap();
             let outcome = &appended.spans[0];
             counts.0 += outcome.stored;
             counts.1 += outcome.duplicate;
@@ -69,8 +69,9 @@ async fn one_position_is_advanced_by_one_writer() {
     let (mut one, mut other) = (database.writer().await, database.writer().await);
     for round in 0..20u64 {
         let offset = i64::try_from(round * 10).unwrap();
-        let mine = batch(vec![events(&logs[0], offset, round * 10..round * 10 + 10)]);
-        let (first, second) = tokio::join!(one.append(&mine), other.append(&mine));
+        let mut mine = batch(vec![events(&logs[0], offset, round * 10..round * 10 + 10)]);
+        let mut same = mine.clone();
+        let (first, second) = tokio::join!(one.append(&mut mine), other.append(&mut same));
         let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
         assert_eq!(won.unwrap().spans[0].stored, 10);
         assert!(matches!(lost.unwrap_err(), AppendError::PositionMoved));
@@ -96,12 +97,12 @@ async fn a_writer_that_is_always_second_gives_up_after_five_redoes() {
         )
         .await
         .unwrap();
-    let error = writer.append(&batch(vec![events(&logs[0], 0, 1..2)])).await.unwrap_err();
+    let error = writer.append(&mut batch(vec![events(&logs[0], 0, 1..2)])).await.unwrap_err();
     assert!(matches!(error, AppendError::Contended), "{error}");
     assert_eq!(database.count("select last_value from public.tries").await, 6);
     // Nothing is left behind, and the same batch goes through when the others have stopped.
     client.batch_execute("drop trigger lose on audit.event_ids").await.unwrap();
-    writer.append(&batch(vec![events(&logs[0], 0, 1..2)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..2)])).await.unwrap();
     assert_clean(&database).await;
 }
 
@@ -119,12 +120,12 @@ async fn a_transaction_that_fails_before_commit_is_no_success() {
         )
         .await
         .unwrap();
-    let error = writer.append(&batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap_err();
+    let error = writer.append(&mut batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap_err();
     assert!(matches!(error, AppendError::Unavailable(_)), "{error}");
     assert_eq!(database.count("select count(*) from audit.events").await, 0);
     assert_eq!(database.count("select next_offset from audit.logs").await, 0);
     client.batch_execute("drop trigger fail on audit.appends").await.unwrap();
-    writer.append(&batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap();
     assert_clean(&database).await;
 }
 
@@ -138,12 +139,12 @@ async fn an_append_that_was_dropped_in_the_middle_leaves_nothing_behind() {
         .batch_execute("begin; select * from audit.append_head; update audit.append_head set last = last + 1")
         .await
         .unwrap();
-    let mine = batch(vec![events(&logs[0], 0, 1..4)]);
-    let waiting = tokio::time::timeout(Duration::from_millis(500), writer.append(&mine)).await;
+    let mut mine = batch(vec![events(&logs[0], 0, 1..4)]);
+    let waiting = tokio::time::timeout(Duration::from_millis(500), writer.append(&mut mine)).await;
     assert!(waiting.is_err(), "the head row is locked, so the append waits");
     blocker.batch_execute("rollback").await.unwrap();
     // What was sent is done: the outcome was unknown, and now is one of the two.
-    match writer.append(&mine).await {
+    match writer.append(&mut mine).await {
         Ok(appended) => assert_eq!(appended.spans[0].stored, 3),
         Err(error) => assert!(matches!(error, AppendError::PositionMoved), "{error}"),
     }
@@ -170,7 +171,7 @@ async fn a_stopped_holder_of_locks_is_ended() {
         .unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let start = Instant::now();
-    let appended = writer.append(&batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap();
+    let appended = writer.append(&mut batch(vec![events(&logs[0], 0, 1..4)])).await.unwrap();
     assert_eq!(appended.spans[0].stored, 3);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     drop(sink);
@@ -184,7 +185,7 @@ async fn a_flood_of_poison_fits_in_one_batch() {
     let logs = database.logs("audit.events", 1).await;
     let mut writer = database.writer().await;
     let entries = (0..5_000).map(|offset| rejected(offset, Reason::MalformedFraming, "")).collect();
-    let appended = writer.append(&batch(vec![span(&logs[0], entries)])).await.unwrap();
+    let appended = writer.append(&mut batch(vec![span(&logs[0], entries)])).await.unwrap();
     assert_eq!(appended.spans[0].dead_lettered, [(Reason::MalformedFraming, 5_000)]);
     assert_eq!(database.count("select count(*) from audit.dead_letters").await, 5_000);
     assert_clean(&database).await;
@@ -195,7 +196,7 @@ async fn a_month_is_made_beside_an_open_reader_and_an_open_writer() {
     let database = TestDatabase::create().await;
     let logs = database.logs("audit.events", 2).await;
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 0, 1..3)])).await.unwrap();
     let reader = database.client("audit_operator").await;
     reader
         .batch_execute("begin isolation level repeatable read; select count(*) from audit.events")
@@ -207,8 +208,8 @@ async fn a_month_is_made_beside_an_open_reader_and_an_open_writer() {
         .await
         .unwrap();
     let in_a_new_month = span(&logs[1], vec![candidate(0, event(9, NOON - 400 * DAY))]);
-    let in_a_new_month = batch(vec![in_a_new_month]);
-    let append = writer.append(&in_a_new_month);
+    let mut in_a_new_month = batch(vec![in_a_new_month]);
+    let append = writer.append(&mut in_a_new_month);
     let appended =
         tokio::time::timeout(Duration::from_secs(3), append).await.expect("nothing waits").unwrap();
     assert_eq!(appended.spans[0].stored, 1);

@@ -41,7 +41,7 @@ async fn filled() -> (TestDatabase, Reader) {
                 candidate(i64::try_from(round / 2 * 15 + nth).unwrap(), event)
             })
             .collect();
-        writer.append(&batch(vec![span(log, entries)])).await.unwrap();
+        writer.append(&mut batch(vec![span(log, entries)])).await.unwrap();
     }
     let reader = reader(&database).await;
     (database, reader)
@@ -217,9 +217,9 @@ async fn a_history_comes_by_version_and_then_as_recorded() {
         version(3, 4, 0, 2),
         version(4, 5, 5, 3),
     ];
-    writer.append(&batch(vec![span(&logs[1], first)])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[1], first)])).await.unwrap();
     let second = vec![version(0, 6, 1, 9), version(1, 7, 6, 0), version(2, 8, 5, 0)];
-    writer.append(&batch(vec![span(&logs[0], second)])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[0], second)])).await.unwrap();
     let reader = reader(&database).await;
     let key = aggregate("acme");
     let numbers =
@@ -294,7 +294,7 @@ async fn large_and_small_appends_are_walked_through_alike() {
         vec![of(0, 300, 303..304), of(1, 3, 304..464)],
         vec![of(0, 301, 464..534), of(1, 163, 534..604)],
     ] {
-        writer.append(&batch(spans)).await.unwrap();
+        writer.append(&mut batch(spans)).await.unwrap();
     }
     let reader = reader(&database).await;
     let one = EventFilter { user_id: vec!["u-7".to_owned()], ..EventFilter::default() };
@@ -381,7 +381,7 @@ async fn an_ascending_recorded_page_can_be_polled() {
     assert_eq!((page.events.len(), page.next), (0, Some(PageKey::Recorded { append_no: 5, offset: None })));
     let logs = database.logs("audit.events", 1).await;
     let mut writer = database.writer().await;
-    writer.append(&batch(vec![events(&logs[0], 30, 900..902)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 30, 900..902)])).await.unwrap();
     request.after = page.next;
     assert_eq!(reader.page(&request).await.unwrap().events.len(), 2);
 }
@@ -398,7 +398,7 @@ async fn every_record_has_a_fate() {
         rejected(7, Reason::PayloadInvalid, "/a"),
         skipped(8, 10, DispositionKind::Gap),
     ];
-    writer.append(&batch(vec![span(&logs[0], entries)])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[0], entries)])).await.unwrap();
     let reader = reader(&database).await;
     let wanted = [
         (0, RecordState::Skipped, Some(DispositionKind::BeforeStart), false),
@@ -446,7 +446,7 @@ async fn dead_letters_come_newest_first_and_without_their_records_on_demand() {
     let mut writer = database.writer().await;
     for nth in 0..5 {
         let reason = if nth == 3 { Reason::Undecodable } else { Reason::PayloadInvalid };
-        writer.append(&batch(vec![span(&logs[0], vec![rejected(nth, reason, "/a")])])).await.unwrap();
+        writer.append(&mut batch(vec![span(&logs[0], vec![rejected(nth, reason, "/a")])])).await.unwrap();
     }
     let reader = reader(&database).await;
     let mut request = DeadLetterRequest { limit: 2, with_records: true, ..DeadLetterRequest::default() };

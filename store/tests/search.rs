@@ -36,7 +36,7 @@ async fn store(database: &TestDatabase, payloads: &[String]) {
         ["acme", "beta"][usize::from(nth % 2 == 1)].clone_into(&mut event.organization_id);
         candidate(i64::try_from(nth).unwrap(), event)
     });
-    database.writer().await.append(&batch(vec![span(&log, entries.collect())])).await.unwrap();
+    database.writer().await.append(&mut batch(vec![span(&log, entries.collect())])).await.unwrap();
 }
 
 /// The numbers of the events that are found, by every way of reading that takes a filter; all agree.

@@ -39,7 +39,7 @@ async fn filled(database: &TestDatabase) -> Reader {
         ["acme", "beta"][usize::from(nth % 2 == 1)].clone_into(&mut event.organization_id);
         candidate(nth, event)
     });
-    database.writer().await.append(&batch(vec![span(&log, entries.collect())])).await.unwrap();
+    database.writer().await.append(&mut batch(vec![span(&log, entries.collect())])).await.unwrap();
     create(&database.url("audit_migrator"), &Optional::Payload, |_| {}).await.unwrap();
     let reader = Reader::connect(&database.url("audit_api"), 2, "store-test").await.unwrap();
     assert!(reader.indexes().has(Lookup::Payload));

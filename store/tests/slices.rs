@@ -49,7 +49,7 @@ async fn filled(set: IndexSet) -> (TestDatabase, Reader) {
                 candidate(i64::try_from(number).unwrap(), event)
             })
             .collect();
-        writer.append(&batch(vec![span(log, entries)])).await.unwrap();
+        writer.append(&mut batch(vec![span(log, entries)])).await.unwrap();
     }
     let reader = Reader::connect(&database.url("audit_api"), 2, "store-test").await.unwrap();
     (database, reader)

@@ -21,8 +21,8 @@ async fn filled() -> TestDatabase {
         candidate(7, event(2, NOON + 40 * DAY)),
         candidate(8, event(1, NOON)),
     ];
-    writer.append(&batch(vec![span(&logs[0], first), events(&logs[1], 0, 10..20)])).await.unwrap();
-    writer.append(&batch(vec![events(&logs[0], 9, 30..40)])).await.unwrap();
+    writer.append(&mut batch(vec![span(&logs[0], first), events(&logs[1], 0, 10..20)])).await.unwrap();
+    writer.append(&mut batch(vec![events(&logs[0], 9, 30..40)])).await.unwrap();
     database
 }
 
@@ -199,7 +199,7 @@ async fn it_runs_beside_ingest() {
         for nth in 0..40u64 {
             let offset = logs[0].next_offset + i64::try_from(nth).unwrap() * 50;
             let numbers = 1_000 + nth * 50..1_050 + nth * 50;
-            writer.append(&batch(vec![events(&logs[0], offset, numbers)])).await.unwrap();
+            writer.append(&mut batch(vec![events(&logs[0], offset, numbers)])).await.unwrap();
         }
     };
     let verifying = async {

@@ -118,7 +118,7 @@ async fn store_all(database: &TestDatabase) {
             entries[log].push(candidate(offset, generator.event(number)));
         }
         let spans = logs.iter().zip(entries).map(|(log, entries)| span(log, entries)).collect();
-        let appended = writer.append(&batch(spans)).await.unwrap();
+        let appended = writer.append(&mut batch(spans)).await.unwrap();
         assert_eq!(appended.spans.iter().map(|span| span.stored).sum::<u64>(), BATCH);
     }
 }

@@ -74,7 +74,7 @@ impl Feeder {
             next = entry.range().1;
             span.push(entry);
         }
-        self.writer.append(&Batch { spans: vec![span.finish(None)] }).await.expect("a good batch");
+        self.writer.append(&mut Batch { spans: vec![span.finish(None)] }).await.expect("a good batch");
         self.logs.get_mut(&(topic.to_owned(), partition)).expect("opened above").next_offset = next;
         positions
     }

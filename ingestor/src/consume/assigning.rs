@@ -69,9 +69,7 @@ impl Poller {
         let settings = &self.settings;
         let context = Arc::clone(self.consumer.context());
         let mut table = context.table();
-        let quietest = table.quietest_lane(settings.lanes);
         let owned = table.holding(claim)?;
-        let lane = *owned.lane.get_or_insert(quietest);
         let organization = settings.organizations.get(&*claim.topic).cloned().unwrap_or_default();
         let replay_topic = settings.replay_topics.contains(&*claim.topic);
         let assignment = Arc::new(Assignment::new(
@@ -80,7 +78,7 @@ impl Poller {
             log.name.clone(),
             organization,
             replay_topic,
-            lane,
+            self.emptiest_lane(),
             log.next_offset,
         ));
         owned.stored_next = log.next_offset;
@@ -92,15 +90,19 @@ impl Poller {
         Some(assignment)
     }
 
-    /// Fetches these partitions from where their readings stand, but for those whose lane is full.
+    /// Fetches these partitions from where their readings stand.
     pub(super) fn assign(&mut self, claims: &[Arc<Claim>]) {
         let context = Arc::clone(self.consumer.context());
-        let mut list = TopicPartitionList::new();
+        let (mut list, mut queueless) = (TopicPartitionList::new(), Vec::new());
         for claim in claims {
             let mut table = context.table();
             let Some(owned) = table.holding(claim) else { continue };
-            let State::Reading { assignment, reading, paused } = &mut owned.state else { continue };
-            if !*paused || self.lanes[assignment.lane].is_paused() {
+            let State::Reading { reading, paused, .. } = &mut owned.state else { continue };
+            if !*paused {
+                continue;
+            }
+            if !self.queues.open(&self.consumer, claim) {
+                queueless.push(Arc::clone(claim));
                 continue;
             }
             reading.distrust_position();
@@ -111,6 +113,9 @@ impl Poller {
                 claim.partition,
                 Offset::Offset(reading.fetch_from()),
             );
+        }
+        if !queueless.is_empty() {
+            self.rewind(&queueless, RewindReason::Consumer);
         }
         if list.count() == 0 {
             return;
@@ -205,42 +210,6 @@ impl Poller {
         }
         drop(table);
         self.request(StartRequest::diverged(renewed, name.incarnation));
-    }
-
-    pub(super) fn pause(&mut self, lane: usize) {
-        self.lanes[lane].pause();
-        let mut fetched = Vec::new();
-        for owned in self.consumer.context().table().iter_mut() {
-            if let State::Reading { assignment, paused, .. } = &mut owned.state
-                && assignment.lane == lane
-                && !*paused
-            {
-                *paused = true;
-                fetched.push(Arc::clone(&owned.claim));
-            }
-        }
-        metrics::lane_paused();
-        self.unassign(&list_of(&fetched));
-    }
-
-    pub(super) fn resume_lanes(&mut self) {
-        for lane in 0..self.lanes.len() {
-            if !self.lanes[lane].is_paused() {
-                continue;
-            }
-            self.send(lane);
-            if self.lanes[lane].resumes() {
-                let here = |state: &State| matches!(state, State::Reading { assignment, .. } if assignment.lane == lane);
-                let context = Arc::clone(self.consumer.context());
-                let claims: Vec<_> = context
-                    .table()
-                    .iter()
-                    .filter(|it| here(&it.state))
-                    .map(|it| Arc::clone(&it.claim))
-                    .collect();
-                self.assign(&claims);
-            }
-        }
     }
 
     pub(super) fn start_taken(&mut self) {

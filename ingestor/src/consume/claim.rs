@@ -1,8 +1,11 @@
 //! Who may still say something about a partition: the number that every record carries.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU8, Ordering},
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering},
+    },
 };
 
 use shared::position::LogName;
@@ -66,8 +69,10 @@ pub struct Assignment {
     pub organization: Arc<str>,
     /// Whether this topic may hold `$protected` values (semantics.md 9).
     pub replay_topic: bool,
-    /// Which lane handles it.
-    pub lane: usize,
+    /// Which lane handles it. Only the poll thread looks and changes it.
+    lane: AtomicUsize,
+    /// How many [`Hold`]s there are.
+    held: AtomicUsize,
     stored_next: AtomicI64,
 }
 
@@ -89,9 +94,25 @@ impl Assignment {
             name,
             organization,
             replay_topic,
-            lane,
+            lane: AtomicUsize::new(lane),
+            held: AtomicUsize::new(0),
             stored_next: AtomicI64::new(stored_next),
         }
+    }
+
+    /// Which lane handles it.
+    pub fn lane(&self) -> usize {
+        self.lane.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing of it is on its way to the database, so that any lane may have what comes next.
+    pub fn is_idle(&self) -> bool {
+        self.held.load(Ordering::Acquire) == 0
+    }
+
+    /// What comes next goes to this lane. Only for one that [`Self::is_idle`]: two lanes would overtake each other.
+    pub fn move_to(&self, lane: usize) {
+        self.lane.store(lane, Ordering::Relaxed);
     }
 
     /// The log's position, as far as this process stored or read it.
@@ -102,5 +123,31 @@ impl Assignment {
     /// A batch has moved the position.
     pub fn stored_up_to(&self, next: i64) {
         self.stored_next.fetch_max(next, Ordering::Relaxed);
+    }
+}
+
+/// Something of an assignment is on its way: from the poll thread until it is stored or dropped.
+#[derive(Debug)]
+pub struct Hold(Arc<Assignment>);
+
+impl Hold {
+    /// Keeps the assignment in its lane.
+    pub fn new(assignment: &Arc<Assignment>) -> Self {
+        assignment.held.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(assignment))
+    }
+}
+
+impl Deref for Hold {
+    type Target = Arc<Assignment>;
+
+    fn deref(&self) -> &Arc<Assignment> {
+        &self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::Release);
     }
 }

@@ -13,13 +13,13 @@ use crate::{health::Conditions, settings::Settings};
 /// A full queue is looked at again soon, since small fetches empty it soon: librdkafka's own second starves the lanes.
 const DEFAULTS: [(&str, &str); 11] = [
     ("client.id", "audit-ingestor"),
-    ("queued.max.messages.kbytes", "1024"),
+    ("queued.max.messages.kbytes", "256"),
     ("queued.min.messages", "10000"),
     ("message.max.bytes", "131072"),
     ("fetch.max.bytes", "131072"),
     ("max.partition.fetch.bytes", "65536"),
-    ("fetch.queue.backoff.ms", "10"),
-    ("fetch.wait.max.ms", "100"),
+    ("fetch.queue.backoff.ms", "5"),
+    ("fetch.wait.max.ms", "10"),
     ("topic.metadata.refresh.interval.ms", "10000"),
     ("reconnect.backoff.max.ms", "5000"),
     ("statistics.interval.ms", "5000"),

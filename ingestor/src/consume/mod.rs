@@ -6,6 +6,7 @@
 //! partition's [`claim`] is revoked, which voids all that was read under it, and it starts anew where the database says.
 
 mod assigning;
+pub mod bell;
 pub mod budget;
 pub mod claim;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod parcel;
 pub mod plan;
 pub mod poller;
 mod progress;
+pub mod queues;
 pub mod reading;
 pub mod record;
 pub mod sender;

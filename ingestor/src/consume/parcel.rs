@@ -5,7 +5,10 @@ use std::sync::Arc;
 use shared::account::DispositionKind;
 use store::batch::RawRecord;
 
-use super::{budget::Permit, claim::Assignment};
+use super::{
+    budget::Permit,
+    claim::{Assignment, Hold},
+};
 
 /// Consecutive offsets that no record stands for: `from` inclusive, `next` exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub enum Item {
 #[derive(Debug)]
 pub struct Segment {
     /// Whose.
-    pub assignment: Arc<Assignment>,
+    pub assignment: Hold,
     /// In offset order.
     pub items: Vec<Item>,
 }
@@ -87,8 +90,8 @@ impl Gathering {
                 Item::Skipped(_) => 0,
             };
         match self.segments.last_mut() {
-            Some(last) if Arc::ptr_eq(&last.assignment, assignment) => last.items.push(item),
-            _ => self.segments.push(Segment { assignment: Arc::clone(assignment), items: vec![item] }),
+            Some(last) if Arc::ptr_eq(&*last.assignment, assignment) => last.items.push(item),
+            _ => self.segments.push(Segment { assignment: Hold::new(assignment), items: vec![item] }),
         }
     }
 

@@ -19,22 +19,22 @@ use tokio::sync::mpsc::UnboundedSender;
 use tracing::{info, warn};
 
 use super::{
-    claim::Assignment,
+    bell::Bell,
+    claim::{Assignment, Claim},
     command::{Command, RewindReason},
     context::GroupContext,
     parcel::Item,
+    queues::{LogQueue, Queues},
     reading::Step,
     record::{RecordCopier, digest_of},
-    sender::{Every, LaneSender, Sent},
+    sender::{Every, LaneSender, PARCEL_COUNT},
     starter::StartRequest,
     table::{State, list_of},
 };
-use crate::settings::Settings;
+use crate::{metrics, settings::Settings};
 
 /// The longest that one poll waits; commands wait as long at most.
 const POLL: Duration = Duration::from_millis(50);
-/// Records taken in one go before anything else is looked after.
-const ROUND: usize = 256;
 
 /// What the poll thread tells others about itself.
 #[derive(Debug, Default)]
@@ -69,6 +69,10 @@ pub struct Poller {
     pub pulse: Arc<Pulse>,
     /// Copies messages.
     pub copier: RecordCopier,
+    /// From Kafka.
+    pub queues: Queues,
+    /// Rings when there is something to do.
+    pub bell: Arc<Bell>,
 }
 
 impl Poller {
@@ -86,11 +90,15 @@ impl Poller {
         while !stop() {
             self.pulse.beat();
             self.obey_commands();
-            if self.poll_some()? == 0 && positions.is_due() {
+            let taken = self.poll_some()?;
+            if taken == 0 && positions.is_due() {
                 self.take_trailing();
             }
             self.send_all();
             self.start_taken();
+            if taken == 0 {
+                self.bell.wait(POLL);
+            }
             if second.is_due() {
                 self.note_progress();
                 self.report();
@@ -98,30 +106,80 @@ impl Poller {
             if courtesy.is_due() {
                 self.tell_kafka();
             }
-            self.resume_lanes();
         }
         Ok(())
     }
 
     /// Takes what waits, up to a bound, so that commands do not wait long; how many records it was.
     fn poll_some(&mut self) -> Result<usize, KafkaError> {
+        self.serve_group()?;
+        let mut taken = 0;
+        for _ in 0..self.queues.count() {
+            let Some(queue) = self.queues.take_first() else { break };
+            let Some(lane) = self.lane_of(&queue.claim) else { continue };
+            taken += self.drain(&queue, lane)?;
+            self.queues.put_back(queue);
+        }
+        Ok(taken)
+    }
+
+    /// Rebalances, statistics and errors of the whole client; records come by the partitions' own queues only.
+    fn serve_group(&mut self) -> Result<(), KafkaError> {
         let consumer = Arc::clone(&self.consumer);
-        let mut wait = if self.lanes.iter().any(LaneSender::has_unsent) { Duration::ZERO } else { POLL };
-        for taken in 0..ROUND {
-            match consumer.poll(wait) {
+        while let Some(event) = consumer.poll(Duration::ZERO) {
+            match event {
+                Ok(message) => self.start_anew(message.topic(), message.partition()),
+                Err(error) => self.fail(&error, None)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that did not come by its partition's queue has no place among those that did.
+    fn start_anew(&mut self, topic: &str, partition: i32) {
+        warn!(topic, partition, "record_beside_its_queue: the partition starts anew at its stored position");
+        let claim =
+            self.consumer.context().table().get_mut(topic, partition).map(|owned| Arc::clone(&owned.claim));
+        if let Some(claim) = claim {
+            self.rewind(&[claim], RewindReason::Consumer);
+        }
+    }
+
+    /// The lane of a claim that is being read. A log of which nothing is on its way goes to the emptiest: with lanes that
+    /// logs keep, one lane runs dry while another has too much.
+    fn lane_of(&self, claim: &Arc<Claim>) -> Option<usize> {
+        let mut table = self.consumer.context().table();
+        let State::Reading { assignment, paused: false, .. } = &table.holding(claim)?.state else {
+            return None;
+        };
+        if assignment.is_idle() {
+            assignment.move_to(self.emptiest_lane());
+        }
+        Some(assignment.lane())
+    }
+
+    /// Takes a parcel's worth at most, as long as the lane has room: what it cannot take stays with librdkafka, which then
+    /// fetches no more of this partition.
+    fn drain(&mut self, queue: &LogQueue, lane: usize) -> Result<usize, KafkaError> {
+        for taken in 0..PARCEL_COUNT {
+            if !self.lanes[lane].has_room() {
+                metrics::lane_full();
+                return Ok(taken);
+            }
+            match queue.records.poll(Duration::ZERO) {
                 Some(Ok(message)) => self.take(&message),
-                Some(Err(error)) => self.fail(&error)?,
+                Some(Err(error)) => self.fail(&error, Some(&queue.claim))?,
                 None => return Ok(taken),
             }
-            wait = Duration::ZERO;
         }
-        Ok(ROUND)
+        Ok(PARCEL_COUNT)
     }
 
     /// Stops fetching and closes the lanes; from here on nothing new is read.
     pub fn close_lanes(&mut self) {
         self.send_all();
         self.lanes.clear();
+        self.queues.clear();
         let mut table = self.consumer.context().table();
         let fetched = list_of(table.iter().filter(|owned| owned.is_fetched()).map(|owned| &owned.claim));
         for owned in table.iter_mut() {
@@ -166,19 +224,16 @@ impl Poller {
     }
 
     pub(super) fn push(&mut self, assignment: &Arc<Assignment>, item: Item) {
-        if self.lanes[assignment.lane].push(assignment, item) {
-            self.send(assignment.lane);
-        }
+        self.lanes[assignment.lane()].push(assignment, item);
     }
 
-    pub(super) fn send(&mut self, lane: usize) {
-        if self.lanes[lane].send() == Sent::Full && !self.lanes[lane].is_paused() {
-            self.pause(lane);
-        }
+    /// Where the next log without a lane goes.
+    pub(super) fn emptiest_lane(&self) -> usize {
+        (0..self.lanes.len()).min_by_key(|lane| self.lanes[*lane].held()).unwrap_or(0)
     }
 
     fn send_all(&mut self) {
-        (0..self.lanes.len()).for_each(|lane| self.send(lane));
+        self.lanes.iter_mut().for_each(LaneSender::send);
     }
 
     /// After an empty poll: markers and aborted records at the end of a log show only in the consumer's position.
@@ -200,13 +255,19 @@ impl Poller {
         }
     }
 
-    fn fail(&mut self, error: &KafkaError) -> Result<(), KafkaError> {
+    fn fail(&mut self, error: &KafkaError, claim: Option<&Arc<Claim>>) -> Result<(), KafkaError> {
         match error {
             KafkaError::MessageConsumptionFatal(_) => return Err(error.clone()),
             KafkaError::MessageConsumption(code) if is_transport(*code) => return Ok(()),
             _ => {}
         }
-        // rdkafka does not say which partition it concerns, and after it a hole proves nothing (semantics.md 4).
+        // After an error a hole proves nothing (semantics.md 4).
+        if let Some(claim) = claim {
+            warn!(%error, topic = &*claim.topic, partition = claim.partition, "consumer_error: the partition starts anew");
+            self.rewind(&[Arc::clone(claim)], RewindReason::Consumer);
+            return Ok(());
+        }
+        // rdkafka does not say which partition it concerns.
         warn!(%error, "consumer_error: all partitions start anew at their stored positions");
         let context = Arc::clone(self.consumer.context());
         let reading = |state: &State| matches!(state, State::Reading { .. });

@@ -1,4 +1,4 @@
-//! From the poll thread to the lanes: parcels within budgets, and a pause for lanes that are full.
+//! From the poll thread to the lanes: parcels within a budget.
 
 use std::{
     sync::Arc,
@@ -13,13 +13,10 @@ use super::{
     parcel::{Gathering, Item, Parcel},
 };
 
-/// Bytes that each lane adds to what all may hold between the poll thread and the database, before that stretches.
-pub const LANE_BYTES: usize = 3 * 1024 * 1024;
-/// How long the poll thread waits for a full lane before it pauses the lane's partitions. Short against any session
-/// timeout, long against a commit: a pause throws away what librdkafka has fetched ahead.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Bytes that a lane may hold between the poll thread and the database: one batch being stored, the next being made.
+pub const LANE_BYTES: usize = 6 * 1024 * 1024;
 /// A parcel is sent at this size, or when nothing more waits.
-const PARCEL_COUNT: usize = 256;
+pub const PARCEL_COUNT: usize = 256;
 const PARCEL_BYTES: usize = 256 * 1024;
 
 /// The way into one lane.
@@ -30,65 +27,41 @@ pub struct LaneSender {
     parcels: UnboundedSender<Parcel>,
     gathering: Gathering,
     parcel_count: usize,
-    paused: bool,
-}
-
-/// What became of an attempt to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// The lane has it, or there was nothing to send.
-    Yes,
-    /// The lane is full.
-    Full,
 }
 
 impl LaneSender {
     /// A way into the lane behind `parcels`.
     pub fn new(budget: Arc<Budget>, parcels: UnboundedSender<Parcel>, batch_max_records: usize) -> Self {
         let parcel_count = PARCEL_COUNT.min(batch_max_records);
-        Self { budget, parcels, gathering: Gathering::default(), parcel_count, paused: false }
+        Self { budget, parcels, gathering: Gathering::default(), parcel_count }
     }
 
-    /// Adds an item to the next parcel; true when the parcel should be sent now.
-    pub fn push(&mut self, assignment: &Arc<Assignment>, item: Item) -> bool {
+    /// Whether another record may come.
+    pub fn has_room(&self) -> bool {
+        self.budget.has_room(self.gathering.bytes())
+    }
+
+    /// Adds an item to the next parcel.
+    pub fn push(&mut self, assignment: &Arc<Assignment>, item: Item) {
         self.gathering.push(assignment, item);
-        self.gathering.count() >= self.parcel_count || self.gathering.bytes() >= PARCEL_BYTES
+        if self.gathering.count() >= self.parcel_count || self.gathering.bytes() >= PARCEL_BYTES {
+            self.send();
+        }
     }
 
-    /// Sends what is gathered. A full lane is waited for, unless it is paused already.
-    pub fn send(&mut self) -> Sent {
+    /// Sends what is gathered.
+    pub fn send(&mut self) {
         if self.gathering.is_empty() {
-            return Sent::Yes;
+            return;
         }
-        let wait = if self.paused { Duration::ZERO } else { PATIENCE };
-        let Some(permit) = self.budget.take(self.gathering.bytes(), wait) else { return Sent::Full };
+        let permit = self.budget.take(self.gathering.bytes());
         // A lane ends only after its senders, or with the whole process.
         let _ = self.parcels.send(self.gathering.seal(permit));
-        Sent::Yes
     }
 
-    /// Whether something is gathered that could be sent right now.
-    pub fn has_unsent(&self) -> bool {
-        !self.paused && !self.gathering.is_empty()
-    }
-
-    /// Notes that the lane's partitions are not fetched for now.
-    pub fn pause(&mut self) {
-        self.paused = true;
-    }
-
-    /// Whether the lane's partitions are not fetched for now.
-    pub fn is_paused(&self) -> bool {
-        self.paused
-    }
-
-    /// Whether a paused lane has room again; if so, it counts as resumed.
-    pub fn resumes(&mut self) -> bool {
-        let resumes = self.paused && self.gathering.is_empty() && self.budget.has_drained();
-        if resumes {
-            self.paused = false;
-        }
-        resumes
+    /// What it has: gathered, on its way, not stored yet; bytes.
+    pub fn held(&self) -> usize {
+        self.budget.held() + self.gathering.bytes()
     }
 
     /// How long the oldest record of the lane has been waiting for its commit.

@@ -21,8 +21,6 @@ pub struct Owned {
     pub claim: Arc<Claim>,
     /// What is being done.
     pub state: State,
-    /// Its lane, chosen when it is first read and kept until the group takes it away.
-    pub lane: Option<usize>,
     /// Rewinds since the position last moved: sets the back-off.
     pub rewinds: u32,
     /// One after the last offset that Kafka says a reader may see, as last heard.
@@ -72,7 +70,6 @@ impl Table {
         let owned = Owned {
             claim: Arc::clone(&claim),
             state: State::Starting,
-            lane: None,
             rewinds: 0,
             end: None,
             stored_next: 0,
@@ -119,13 +116,6 @@ impl Table {
     /// Every partition, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Owned> {
         self.topics.values_mut().flat_map(BTreeMap::values_mut)
-    }
-
-    /// The lane with the fewest partitions.
-    pub fn quietest_lane(&self, lanes: usize) -> usize {
-        let mut load = vec![0_usize; lanes];
-        self.iter().filter_map(|owned| owned.lane).for_each(|lane| load[lane] += 1);
-        (0..lanes).min_by_key(|lane| load[*lane]).unwrap_or(0)
     }
 
     fn next_claim(&mut self, topic: &str, partition: i32) -> Arc<Claim> {
@@ -176,18 +166,6 @@ mod tests {
         table.release("t", 0);
         assert!(!third.may_append());
         assert!(table.renew("t", 0).is_none());
-    }
-
-    #[test]
-    fn lanes_are_filled_evenly() {
-        let mut table = Table::default();
-        for partition in 0..7 {
-            table.take("t", partition);
-            let lane = table.quietest_lane(2);
-            table.get_mut("t", partition).unwrap().lane = Some(lane);
-        }
-        let on = |lane| table.iter().filter(|owned| owned.lane == Some(lane)).count();
-        assert_eq!((on(0), on(1)), (4, 3));
     }
 
     #[test]

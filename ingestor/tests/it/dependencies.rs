@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shared::avro::{encode_canonical, frame};
-use test_support::{Daemon, FaultProxy, canonical_event, servers, unique};
+use test_support::{Daemon, FaultProxy, Role, canonical_event, servers, unique};
 
 use crate::{
     account,
@@ -150,4 +150,33 @@ async fn a_subscription_to_the_dead_letters_is_refused() {
     })
     .await;
     assert_eq!(status.code(), Some(2), "{}", ingestor.log());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_stored_does_not_stop_the_others() {
+    let rig = Rig::new(3).await;
+    let to = |partition, mut record: bus::Outgoing| {
+        record.partition = Some(partition);
+        record
+    };
+    let ingestor = rig.ingestor().await;
+    rig.topic.send_all((0..3).map(|p| to(p, rig.record(&canonical_event("a", 1).build())))).await;
+    rig.settled().await;
+
+    let holder = rig.database.connect(Role::Superuser).await;
+    let lock = format!(
+        "begin; select * from audit.logs where topic = '{}' and \"partition\" = 0 for update",
+        rig.topic.name()
+    );
+    holder.batch_execute(&lock).await.expect("a lock");
+    // More than a lane may hold, and then a little for the others.
+    rig.topic.send_all((2..=20_000).map(|n| to(0, rig.record(&canonical_event("b", n).build())))).await;
+    for n in 2..=10 {
+        let record = |p| to(p, rig.record(&canonical_event("c", n).build()));
+        rig.topic.send_all([record(1), record(2)]).await;
+        account::caught_up(&rig.database, rig.topic.name(), &[1, n, n], PATIENCE).await;
+    }
+    holder.batch_execute("rollback").await.expect("an end");
+    assert_eq!(rig.settled().await.stored, 20_020);
+    assert!(ingestor.stop().await.success());
 }

@@ -71,7 +71,7 @@ impl Rig {
         };
         let mut span = SpanBuilder::new(log.log_id, Arc::new(log.name.clone()));
         span.extend((from..next).zip(events).map(candidate));
-        self.writer.append(&Batch { spans: vec![span.finish(None)] }).await.unwrap();
+        self.writer.append(&mut Batch { spans: vec![span.finish(None)] }).await.unwrap();
         log.next_offset = next;
     }
 

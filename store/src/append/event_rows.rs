@@ -1,65 +1,46 @@
-//! The stored events' rows in COPY's binary form, a chunk at a time: a chunk is sent while it is still in the cache, and
-//! no batch is held twice.
+//! The stored events' rows, from where they were encoded: what stands together is sent together, without a copy.
+
+use std::iter;
 
 use bytes::Bytes;
-use shared::timestamp::Timestamp;
 
 use super::prepare::Prepared;
 use super::settle::Verdict;
-use crate::batch::Slot;
+use crate::batch::{RowPlace, Slot, Span};
 use crate::copy::CopyBuffer;
 
-/// A chunk is handed on when it has so many bytes: many rows a message, and small against a core's own cache.
-const CHUNK: usize = 64 * 1024;
-/// Room for the row that fills a chunk; a larger one makes its own.
-const LAST_ROW: usize = 8 * 1024;
+/// How many rows [`event_rows`] gives.
+pub(super) fn stored(verdicts: &[Vec<Verdict>]) -> u64 {
+    verdicts.iter().flatten().filter(|verdict| **verdict == Verdict::Stored).count() as u64
+}
 
-/// Gives the rows of what is stored, in (log, offset) order.
-pub(super) struct EventRows<'a> {
-    prepared: &'a Prepared<'a>,
+/// COPY's data, a piece at a time, in (log, offset) order; the rows must be stamped.
+pub(super) fn event_rows<'a>(
+    prepared: &'a Prepared<'_>,
     verdicts: &'a [Vec<Verdict>],
-    recorded_at: Timestamp,
-    /// The next entry: its span and its place there.
-    next: (usize, usize),
-    copy: Option<CopyBuffer>,
+) -> impl Iterator<Item = Bytes> + 'a {
+    let spans = prepared.spans.iter().zip(verdicts);
+    let pieces = spans.flat_map(|(span, verdicts)| pieces(span, verdicts).map(|place| span.rows(place)));
+    iter::once(CopyBuffer::header()).chain(pieces).chain(iter::once_with(CopyBuffer::trailer))
 }
 
-impl<'a> EventRows<'a> {
-    pub(super) fn new(
-        prepared: &'a Prepared<'a>,
-        verdicts: &'a [Vec<Verdict>],
-        recorded_at: Timestamp,
-    ) -> Self {
-        let copy = Some(CopyBuffer::with_capacity(CHUNK + LAST_ROW));
-        Self { prepared, verdicts, recorded_at, next: (0, 0), copy }
-    }
-
-    /// How many rows they are.
-    pub(super) fn stored(&self) -> u64 {
-        let stored = |verdicts: &Vec<Verdict>| verdicts.iter().filter(|it| **it == Verdict::Stored).count();
-        self.verdicts.iter().map(|verdicts| stored(verdicts) as u64).sum()
-    }
-}
-
-impl Iterator for EventRows<'_> {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        let copy = self.copy.as_mut()?;
-        while let Some(span) = self.prepared.spans.get(self.next.0) {
-            let verdicts = &self.verdicts[self.next.0];
-            while let Some(slot) = span.slots.get(self.next.1) {
-                let verdict = verdicts[self.next.1];
-                self.next.1 += 1;
-                if let (Slot::Accepted(accepted), Verdict::Stored) = (slot, verdict) {
-                    span.write_row(accepted, self.recorded_at, copy);
-                    if copy.len() >= CHUNK {
-                        return Some(copy.take(CHUNK + LAST_ROW));
-                    }
-                }
+/// Where a span's stored rows are, those that stand together as one.
+fn pieces<'a>(span: &'a Span, verdicts: &'a [Verdict]) -> impl Iterator<Item = RowPlace> + 'a {
+    let mut rows = span.slots.iter().zip(verdicts).filter_map(|(slot, verdict)| match (slot, verdict) {
+        (Slot::Accepted(accepted), Verdict::Stored) => Some(accepted.row),
+        _ => None,
+    });
+    let mut next = rows.next();
+    iter::from_fn(move || {
+        let mut piece = next.take()?;
+        for row in rows.by_ref() {
+            if let Some(both) = piece.joined(row) {
+                piece = both;
+            } else {
+                next = Some(row);
+                break;
             }
-            self.next = (self.next.0 + 1, 0);
         }
-        self.copy.take().map(CopyBuffer::finish)
-    }
+        Some(piece)
+    })
 }

@@ -10,6 +10,7 @@ mod event_rows;
 mod months;
 mod outcome;
 mod prepare;
+mod recent;
 mod rows;
 mod settle;
 mod transaction;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use uuid::Uuid;
 
 use crate::batch::Batch;
 use crate::connect;
@@ -29,6 +31,7 @@ use prepare::Prepared;
 use transaction::{Statements, Step};
 
 pub use outcome::{AppendError, Appended, AppendedSpan};
+pub use recent::RecentIds;
 
 /// How often a batch is done again after another writer was first (semantics.md 3).
 const REDOES: u32 = 5;
@@ -36,6 +39,9 @@ const REDOES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long partitions of a month may take to make.
 const MONTH_PATIENCE: Duration = Duration::from_secs(30);
+
+/// For so many batches all ids are looked up, after one that repeated an id which nobody here had seen.
+const WARY: u32 = 64;
 
 const CLASSES: &str = include_str!("../../sql/retention_classes.sql");
 const BACKEND: &str = include_str!("../../sql/backend_pid.sql");
@@ -61,6 +67,9 @@ pub struct Writer {
     classes: Vec<String>,
     /// A transaction may be open: the append before was dropped or failed in the middle.
     unclean: bool,
+    recent: RecentIds,
+    /// For how many more batches all ids are looked up.
+    wary: u32,
 }
 
 impl Writer {
@@ -69,6 +78,16 @@ impl Writer {
         url: &DatabaseUrl,
         application_name: &str,
         classes: &[&str],
+    ) -> Result<Self, StoreError> {
+        Self::beside(url, application_name, classes, RecentIds::default()).await
+    }
+
+    /// The same, beside other writers that know the same ids.
+    pub async fn beside(
+        url: &DatabaseUrl,
+        application_name: &str,
+        classes: &[&str],
+        recent: RecentIds,
     ) -> Result<Self, StoreError> {
         let config = connect::configured(url, application_name, SETTINGS)?;
         let (main, _task) = connect::open(&config).await?;
@@ -87,6 +106,8 @@ impl Writer {
             months: Months::load(&side).await?,
             classes: known,
             unclean: false,
+            recent,
+            wary: 0,
             main,
             side,
         })
@@ -100,16 +121,22 @@ impl Writer {
     /// Stores the batch, or nothing of it.
     ///
     /// Dropping the future leaves the outcome unknown, as [`AppendError::Unavailable`] does: read the positions again.
-    pub async fn append(&mut self, batch: &Batch) -> Result<Appended, AppendError> {
+    pub async fn append(&mut self, batch: &mut Batch) -> Result<Appended, AppendError> {
         batch.check()?;
         self.require_classes(batch)?;
-        let prepared = Prepared::new(batch);
+        let mut prepared = Prepared::new(batch);
+        let ids = prepared.distinct_ids();
+        let suspects = self.recent.suspects(&ids);
         let mut redo = 0;
         loop {
+            let checked = if redo > 0 || self.wary > 0 { &ids } else { &suspects };
             self.ensure_months(&prepared).await?;
             // Boxed: the future of the whole transaction is large, and callers hold it.
-            match Box::pin(self.attempt(&prepared)).await {
-                Ok(appended) => return Ok(appended),
+            match Box::pin(self.attempt(&mut prepared, checked)).await {
+                Ok((appended, found)) => {
+                    self.learn(redo > 0 || found > suspects.len());
+                    return Ok(appended);
+                }
                 Err(Step::PositionMoved) => {
                     self.roll_back().await?;
                     return Err(AppendError::PositionMoved);
@@ -149,14 +176,25 @@ impl Writer {
             .map_err(AppendError::Unavailable)
     }
 
-    async fn attempt(&mut self, prepared: &Prepared<'_>) -> Result<Appended, Step> {
+    /// Tries it once; with how many of the checked ids were stored before.
+    async fn attempt(
+        &mut self,
+        prepared: &mut Prepared<'_>,
+        checked: &[Uuid],
+    ) -> Result<(Appended, usize), Step> {
         if self.unclean {
             self.main.batch_execute("rollback").await?;
         }
         self.unclean = true;
-        let done = transaction::run(&self.main, &self.side, self.backend, &self.statements, prepared).await;
+        let done =
+            transaction::run(&self.main, &self.side, self.backend, &self.statements, prepared, checked).await;
         self.unclean = done.is_err();
         done
+    }
+
+    /// Repeats that nobody here had seen come together: a producer sends a day again, or what it sent before a restart.
+    fn learn(&mut self, surprised: bool) {
+        self.wary = if surprised { WARY } else { self.wary.saturating_sub(1) };
     }
 
     /// A lost race; or a row without a partition, when a month that was known is gone.

@@ -1,6 +1,7 @@
 //! What can be done before the transaction: order, ids, months.
 
 use shared::digest::event_digest;
+use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
 use super::months::Month;
@@ -16,7 +17,7 @@ pub(super) struct Place {
 /// A batch made ready; holds for every redo.
 pub(super) struct Prepared<'a> {
     /// In log order.
-    pub(super) spans: Vec<&'a Span>,
+    pub(super) spans: Vec<&'a mut Span>,
     /// Every accepted event, by id and then by (log, offset): the first of an id stands for it (semantics.md 3).
     pub(super) ids: Vec<(Uuid, Place)>,
     /// The months that they need.
@@ -24,8 +25,8 @@ pub(super) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    pub(super) fn new(batch: &'a Batch) -> Self {
-        let mut spans: Vec<&Span> = batch.spans.iter().collect();
+    pub(super) fn new(batch: &'a mut Batch) -> Self {
+        let mut spans: Vec<&mut Span> = batch.spans.iter_mut().collect();
         spans.sort_unstable_by_key(|span| span.log_id);
         let mut ids = Vec::with_capacity(spans.iter().map(|span| span.len()).sum());
         let mut months = Vec::new();
@@ -46,11 +47,16 @@ impl<'a> Prepared<'a> {
     }
 
     /// The accepted event at a place that [`Self::ids`] gave.
-    pub(super) fn accepted(&self, place: Place) -> &'a Accepted {
+    pub(super) fn accepted(&self, place: Place) -> &Accepted {
         match &self.spans[place.span].slots[place.entry] {
             Slot::Accepted(accepted) => accepted,
             _ => unreachable!("ids hold only the places of accepted events"),
         }
+    }
+
+    /// Writes the time of recording into the rows; again for every redo.
+    pub(super) fn stamp(&mut self, recorded_at: Timestamp) {
+        self.spans.iter_mut().for_each(|span| span.stamp(recorded_at));
     }
 
     /// What tells it from another event of the same id.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::account::{AppendRow, append_rows};
 use super::blockers::watched;
-use super::event_rows::EventRows;
+use super::event_rows::{event_rows, stored};
 use super::outcome::{Appended, AppendedSpan};
 use super::prepare::Prepared;
 use super::rows::{id_rows, other_rows};
@@ -66,22 +66,24 @@ impl Statements {
     }
 }
 
-/// One attempt, from BEGIN to COMMIT.
+/// One attempt, from BEGIN to COMMIT. `checked`: the ids that are looked up; also gives how many of them were stored before.
 pub(super) async fn run(
     main: &Client,
     side: &Client,
     backend: i32,
     statements: &Statements,
-    prepared: &Prepared<'_>,
-) -> Result<Appended, Step> {
-    let (recorded_at, places) = watched(side, backend, first_flush(main, statements, prepared)).await?;
+    prepared: &mut Prepared<'_>,
+    checked: &[Uuid],
+) -> Result<(Appended, usize), Step> {
+    let (recorded_at, places) =
+        watched(side, backend, first_flush(main, statements, prepared, checked)).await?;
     let found = stored_digests(main, statements, places).await?;
     let verdicts = settle(prepared, &found);
     let appends = append_rows(prepared, &verdicts);
     let ids = id_rows(prepared, &verdicts);
     let others = other_rows(prepared, &verdicts, recorded_at);
-    let events = EventRows::new(prepared, &verdicts, recorded_at);
-    let stored = events.stored();
+    prepared.stamp(recorded_at);
+    let (events, stored) = (event_rows(prepared, &verdicts), stored(&verdicts));
     watched(side, backend, async {
         copy(main, &statements.copy_ids, chunks(ids), stored).await?;
         copy(main, &statements.copy_events, events, stored).await?;
@@ -93,7 +95,7 @@ pub(super) async fn run(
     .await?;
     let numbers =
         watched(side, backend, last_flush(main, statements, prepared, &appends, recorded_at)).await?;
-    numbered(appends, &numbers, recorded_at)
+    Ok((numbered(appends, &numbers, recorded_at)?, found.len()))
 }
 
 /// BEGIN; the logs locked in their order and compared; the ids looked up: one flush.
@@ -101,14 +103,14 @@ async fn first_flush(
     main: &Client,
     statements: &Statements,
     prepared: &Prepared<'_>,
+    checked: &[Uuid],
 ) -> Result<(Timestamp, Vec<Row>), Step> {
     let logs: Vec<i32> = prepared.spans.iter().map(|span| span.log_id).collect();
-    let ids = prepared.distinct_ids();
     let parameters: [&(dyn postgres_types::ToSql + Sync); 1] = [&logs];
     let (begun, locked, places) = future::join3(
         main.batch_execute("begin isolation level read committed read write"),
         main.query(&statements.lock_logs, &parameters),
-        look_up(main, &statements.find_ids, &ids),
+        look_up(main, &statements.find_ids, checked),
     )
     .await;
     begun?;

@@ -1,5 +1,6 @@
 //! What one transaction stores: records in offset order, one span per log (semantics.md 4).
 
+mod chunk;
 mod row;
 mod span;
 
@@ -11,6 +12,8 @@ use shared::account::DispositionKind;
 use shared::event::Event;
 use shared::refusal::Refusal;
 
+pub use chunk::SpareChunks;
+pub(crate) use row::Place as RowPlace;
 pub(crate) use span::{Accepted, Slot};
 pub use span::{Span, SpanBuilder};
 

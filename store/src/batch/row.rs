@@ -1,62 +1,85 @@
-//! Rows of `audit.events` in COPY's binary form, without what the transaction and the record's place give them: the time of
-//! recording, the offset and the log, which stand behind the event's own time.
+//! Rows of `audit.events` in COPY's binary form, complete but for the time of recording, which the transaction gives them:
+//! it is written into its place, and the rows go to the database from where they were encoded.
 
+use bytes::{Bytes, BytesMut};
 use shared::event::{Event, Promoted};
 use shared::timestamp::Timestamp;
 
+use super::chunk::{CHUNK, Chunk, SpareChunks};
 use crate::copy::{CopyBuffer, Fields};
 
 /// How many columns `copy_events.sql` names.
 const COLUMNS: i16 = 18;
-/// Rows are kept in chunks of this size, so that none moves when more come, and the next batch finds them warm.
-const CHUNK: usize = 64 * 1024;
+/// Where in a row the time of recording stands: behind the number of columns and the event's own time.
+const RECORDED_AT: usize = 2 + CopyBuffer::I64_FIELD;
 
 /// Where a row is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(crate) struct Place {
     chunk: u32,
     from: u32,
     to: u32,
 }
 
+impl Place {
+    /// Both as one, when `next` stands right behind.
+    pub(crate) fn joined(self, next: Self) -> Option<Self> {
+        (self.chunk == next.chunk && self.to == next.from).then_some(Self { to: next.to, ..self })
+    }
+}
+
 /// The rows of one span.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Rows {
-    chunks: Vec<CopyBuffer>,
+    chunks: Vec<Chunk>,
+    spare: SpareChunks,
 }
 
 impl Rows {
-    pub(super) fn push(&mut self, event: &Event<&str>, retention_class: &str) -> Place {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() + size(event) > CHUNK) {
-            self.chunks.push(CopyBuffer::of_fields(CHUNK.max(size(event))));
-        }
-        let chunk = self.chunks.len() - 1;
-        let copy = &mut self.chunks[chunk];
-        let from = copy.len();
-        write(copy, event, retention_class);
-        Place { chunk: index(chunk), from: index(from), to: index(copy.len()) }
+    pub(super) fn new(spare: SpareChunks) -> Self {
+        Self { chunks: Vec::new(), spare }
     }
 
-    pub(super) fn write(
-        &self,
-        place: Place,
-        recorded_at: Timestamp,
-        offset: i64,
-        log_id: i32,
-        copy: &mut CopyBuffer,
-    ) {
-        let (time, rest) = self.bytes(place).split_at(CopyBuffer::I64_FIELD);
-        copy.row(COLUMNS);
-        copy.fields(time);
-        copy.timestamp(recorded_at);
-        copy.i64(offset);
-        copy.i32(log_id);
-        copy.fields(rest);
+    pub(super) fn push(&mut self, key: (i32, i64), event: &Event<&str>, retention_class: &str) -> Place {
+        let size = size(event);
+        if self.chunks.last().is_none_or(|chunk| chunk.as_slice().len() + size > CHUNK) {
+            self.chunks.push(Chunk::Open(self.spare.take(size)));
+        }
+        let chunk = self.chunks.len() - 1;
+        let bytes = self.chunks[chunk].open();
+        let from = bytes.len();
+        let mut copy = CopyBuffer::of_rows(std::mem::take(bytes));
+        write(&mut copy, key, event, retention_class);
+        *bytes = copy.into_rows();
+        Place { chunk: index(chunk), from: index(from), to: index(bytes.len()) }
+    }
+
+    /// Writes the time of recording into every row, and makes them ready to be sent.
+    pub(super) fn stamp(&mut self, recorded_at: Timestamp, rows: impl Iterator<Item = Place>) {
+        for place in rows {
+            let bytes: &mut BytesMut = self.chunks[place.chunk as usize].open();
+            let field = place.from as usize + RECORDED_AT;
+            bytes[field..field + CopyBuffer::I64_FIELD]
+                .copy_from_slice(&CopyBuffer::timestamp_field(recorded_at));
+        }
+        self.chunks.iter_mut().for_each(|chunk| drop(chunk.share()));
+    }
+
+    /// The rows at a place, without a copy once they are stamped.
+    pub(super) fn piece(&self, place: Place) -> Bytes {
+        let range = place.from as usize..place.to as usize;
+        match &self.chunks[place.chunk as usize] {
+            Chunk::Shared(bytes) => bytes.slice(range),
+            Chunk::Open(bytes) => Bytes::copy_from_slice(&bytes[range]),
+        }
     }
 
     pub(super) fn read(&self, place: Place) -> Event {
-        let mut fields = Fields::of(self.bytes(place));
-        let (timestamp, version, event_id) = (fields.timestamp(), fields.i32(), fields.uuid());
+        let row = &self.chunks[place.chunk as usize].as_slice()[place.from as usize..place.to as usize];
+        let mut fields = Fields::of(&row[2..]);
+        let (timestamp, _recorded_at, _offset, _log_id) =
+            (fields.timestamp(), fields.timestamp(), fields.i64(), fields.i32());
+        let (version, event_id) = (fields.i32(), fields.uuid());
         let _retention_class = fields.text();
         let [organization_id, aggregate_type, aggregate_id, event_type] =
             std::array::from_fn(|_| fields.text());
@@ -76,9 +99,11 @@ impl Rows {
             promoted,
         }
     }
+}
 
-    fn bytes(&self, place: Place) -> &[u8] {
-        &self.chunks[place.chunk as usize].as_slice()[place.from as usize..place.to as usize]
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.chunks.drain(..).for_each(|chunk| chunk.leave_to(&self.spare));
     }
 }
 
@@ -101,8 +126,13 @@ fn size(event: &Event<&str>) -> usize {
     512 + texts.iter().map(|text| text.len()).sum::<usize>()
 }
 
-fn write(copy: &mut CopyBuffer, event: &Event<&str>, retention_class: &str) {
+fn write(copy: &mut CopyBuffer, (log_id, offset): (i32, i64), event: &Event<&str>, retention_class: &str) {
+    copy.row(COLUMNS);
     copy.timestamp(event.timestamp);
+    // Until it is stamped.
+    copy.timestamp(event.timestamp);
+    copy.i64(offset);
+    copy.i32(log_id);
     copy.i32(event.version);
     copy.uuid(event.event_id);
     copy.text(retention_class);
@@ -153,16 +183,20 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back_across_chunks() {
-        let mut rows = Rows::default();
+        let mut rows = Rows::new(SpareChunks::default());
         // Small ones, one that just fits a chunk with them, one larger than a chunk.
         let events: Vec<Event> = [(1, 10), (2, CHUNK / 2), (3, 100), (4, CHUNK / 2), (5, 3 * CHUNK), (6, 0)]
             .map(|(n, size)| event(n, size))
             .into();
         let places: Vec<Place> =
-            events.iter().map(|event| rows.push(&event.borrowed(), "standard")).collect();
+            events.iter().map(|event| rows.push((1, 2), &event.borrowed(), "standard")).collect();
         assert!(rows.chunks.len() > 2);
-        for (event, place) in events.iter().zip(places) {
-            assert_eq!(rows.read(place), *event);
+        for (event, place) in events.iter().zip(&places) {
+            assert_eq!(rows.read(*place), *event);
+        }
+        rows.stamp(Timestamp::from_micros(1), places.iter().copied());
+        for (event, place) in events.iter().zip(&places) {
+            assert_eq!(rows.read(*place), *event);
         }
     }
 
@@ -171,12 +205,23 @@ mod tests {
         let statement = include_str!("../../sql/copy_events.sql");
         let columns = statement.split_once('(').and_then(|(_, rest)| rest.split_once(')')).expect("a list").0;
         assert_eq!(columns.split(", ").count(), usize::try_from(COLUMNS).expect("positive"));
-        let (mut rows, mut copy) = (Rows::default(), CopyBuffer::of_fields(0));
-        let place = rows.push(&event(1, 1).borrowed(), "standard");
-        rows.write(place, Timestamp::from_micros(7), 8, 9, &mut copy);
-        let mut fields = Fields::of(&copy.as_slice()[2..]);
-        assert_eq!([fields.timestamp(), fields.timestamp()], [-1, 7].map(Timestamp::from_micros));
-        assert_eq!((fields.i64(), fields.i32(), fields.i32()), (8, 9, 1));
-        assert_eq!((fields.uuid(), fields.text()), (Uuid::from_bytes([1; 16]), "standard".to_owned()));
+        let mut rows = Rows::new(SpareChunks::default());
+        let first = rows.push((9, 8), &event(1, 1).borrowed(), "standard");
+        let second = rows.push((9, 9), &event(2, 1).borrowed(), "standard");
+        // Twice, as when a lost race is done again; what was sent before stays what it was.
+        rows.stamp(Timestamp::from_micros(6), [first, second].into_iter());
+        let before = rows.piece(second);
+        rows.stamp(Timestamp::from_micros(7), [first, second].into_iter());
+        for (recorded_at, piece) in [(6, before), (7, rows.piece(second))] {
+            assert_eq!(piece[..2], COLUMNS.to_be_bytes());
+            let mut fields = Fields::of(&piece[2..]);
+            let times = [fields.timestamp(), fields.timestamp()];
+            assert_eq!(times, [-2, recorded_at].map(Timestamp::from_micros));
+            assert_eq!((fields.i64(), fields.i32(), fields.i32()), (9, 9, 2));
+            assert_eq!((fields.uuid(), fields.text()), (Uuid::from_bytes([2; 16]), "standard".to_owned()));
+        }
+        let both = first.joined(second).expect("one behind the other");
+        assert_eq!(rows.piece(both), [rows.piece(first), rows.piece(second)].concat());
+        assert!(second.joined(first).is_none());
     }
 }

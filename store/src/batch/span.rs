@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use shared::account::DispositionKind;
 use shared::event::Event;
 use shared::leaf::{Leaf, LeafHasher};
@@ -10,9 +11,9 @@ use shared::position::LogName;
 use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
-use super::row::{self, Rows};
+use super::chunk::SpareChunks;
+use super::row::{Place, Rows};
 use super::{Candidate, Entry, InvalidBatch, RawRecord, Rejected};
-use crate::copy::CopyBuffer;
 use crate::logs::LastRecord;
 
 /// The part of one log in a batch.
@@ -53,7 +54,7 @@ pub(crate) struct Accepted {
     pub(crate) leaf: [u8; 32],
     /// The record, for the dead letter of a conflict.
     pub(crate) record: Arc<RawRecord>,
-    row: row::Place,
+    pub(crate) row: Place,
 }
 
 impl Slot {
@@ -77,6 +78,11 @@ pub struct SpanBuilder {
 impl SpanBuilder {
     /// A span of this log that holds nothing yet.
     pub fn new(log_id: i32, name: Arc<LogName>) -> Self {
+        Self::in_chunks(log_id, name, SpareChunks::default())
+    }
+
+    /// The same, with memory that spans before have left.
+    pub fn in_chunks(log_id: i32, name: Arc<LogName>, spare: SpareChunks) -> Self {
         let span = Span {
             log_id,
             name,
@@ -85,7 +91,7 @@ impl SpanBuilder {
             last_record: None,
             slots: Vec::new(),
             classes: Vec::new(),
-            rows: Rows::default(),
+            rows: Rows::new(spare),
         };
         Self { span, hasher: LeafHasher::default() }
     }
@@ -114,7 +120,7 @@ impl SpanBuilder {
         let Candidate { offset, event, retention_class, record } = candidate;
         let event = event.borrowed();
         let leaf = self.hasher.hash(&self.span.name, offset, &Leaf::Stored(&event));
-        let row = self.span.rows.push(&event, &retention_class);
+        let row = self.span.rows.push((self.span.log_id, offset), &event, &retention_class);
         if !self.span.classes.contains(&retention_class) {
             self.span.classes.push(retention_class);
         }
@@ -149,9 +155,18 @@ impl Span {
         self.rows.read(accepted.row)
     }
 
-    /// Writes an accepted event's row.
-    pub(crate) fn write_row(&self, accepted: &Accepted, recorded_at: Timestamp, copy: &mut CopyBuffer) {
-        self.rows.write(accepted.row, recorded_at, accepted.offset, self.log_id, copy);
+    /// Writes the time of recording into the rows, and makes them ready to be sent.
+    pub(crate) fn stamp(&mut self, recorded_at: Timestamp) {
+        let rows = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Accepted(accepted) => Some(accepted.row),
+            Slot::Rejected(_) | Slot::Skipped { .. } => None,
+        });
+        self.rows.stamp(recorded_at, rows);
+    }
+
+    /// The rows at a place.
+    pub(crate) fn rows(&self, place: Place) -> Bytes {
+        self.rows.piece(place)
     }
 
     pub(super) fn check(&self) -> Result<(), InvalidBatch> {
