@@ -49,7 +49,7 @@ pub fn describe() {
     describe_counter!(REWINDS, "Partitions started anew at their stored position, by reason.");
     describe_gauge!(ASSIGNED, "Partitions assigned to this member.");
     describe_gauge!(STOPPED, "Partitions not read until somebody decides, by reason.");
-    describe_counter!(PAUSES, "Times a lane was full, so that its records stayed with the Kafka client.");
+    describe_counter!(PAUSES, "Times a partition was passed over because its lane was full.");
     describe_gauge!(UNPUBLISHED, "Dead letters that the relay has seen and not yet published.");
     describe_counter!(PUBLISHED, "Dead letters published.");
     for name in [RECEIVED, STORED, DUPLICATE, KEY_MISMATCHES, PAUSES, PUBLISHED] {

@@ -69,6 +69,7 @@ impl Poller {
         let settings = &self.settings;
         let context = Arc::clone(self.consumer.context());
         let mut table = context.table();
+        let quietest = table.quietest_lane(settings.lanes);
         let owned = table.holding(claim)?;
         let organization = settings.organizations.get(&*claim.topic).cloned().unwrap_or_default();
         let replay_topic = settings.replay_topics.contains(&*claim.topic);
@@ -78,7 +79,7 @@ impl Poller {
             log.name.clone(),
             organization,
             replay_topic,
-            self.emptiest_lane(),
+            quietest,
             log.next_offset,
         ));
         owned.stored_next = log.next_offset;

@@ -6,11 +6,15 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel, consumer::BaseConsumer, err
 use super::context::GroupContext;
 use crate::{health::Conditions, settings::Settings};
 
-/// Bounds of memory and pace; `kafka.properties` may set others. What is fetched ahead costs five times its bytes in
-/// librdkafka (measured: 8 MB queued and fetches of 4 MB, 53 MB resident), and 2 MB feed the database well. Fetches are
-/// small because their bytes are compressed ones: 1 MB of them was 10 MB of records (measured: 140 MB resident).
-/// `message.max.bytes` is a producer's limit that librdkafka raises `fetch.max.bytes` to; a larger batch still comes whole.
-/// A full queue is looked at again soon, since small fetches empty it soon: librdkafka's own second starves the lanes.
+/// Bounds of memory and pace; `kafka.properties` may set others. Each partition has a queue of its own ([`super::queues`]),
+/// and the bounds of queues are for each: one that holds 256 kB is not fetched. Fetches are small because their bytes are
+/// compressed ones (1 MB of them was 10 MB of records), and what is fetched ahead costs several times its bytes in
+/// librdkafka. `message.max.bytes` is a producer's limit that librdkafka raises `fetch.max.bytes` to; a larger batch still
+/// comes whole.
+///
+/// A full queue is looked at again soon, since small ones are empty soon: librdkafka's own second starves the lanes. And a
+/// broker is asked one thing at a time: were a question about partitions that are read to their ends to wait 100 ms, the
+/// one that is behind, its queue full at that moment, would wait as long.
 const DEFAULTS: [(&str, &str); 11] = [
     ("client.id", "audit-ingestor"),
     ("queued.max.messages.kbytes", "256"),

@@ -27,7 +27,7 @@ use super::{
     queues::{LogQueue, Queues},
     reading::Step,
     record::{RecordCopier, digest_of},
-    sender::{Every, LaneSender, PARCEL_COUNT},
+    sender::{Every, LANE_BYTES, LaneSender, PARCEL_COUNT},
     starter::StartRequest,
     table::{State, list_of},
 };
@@ -35,6 +35,8 @@ use crate::{metrics, settings::Settings};
 
 /// The longest that one poll waits; commands wait as long at most.
 const POLL: Duration = Duration::from_millis(50);
+/// How many bytes a lane has more than another when logs move.
+const MUCH_MORE: usize = LANE_BYTES / 8;
 
 /// What the poll thread tells others about itself.
 #[derive(Debug, Default)]
@@ -145,15 +147,19 @@ impl Poller {
         }
     }
 
-    /// The lane of a claim that is being read. A log of which nothing is on its way goes to the emptiest: with lanes that
-    /// logs keep, one lane runs dry while another has too much.
+    /// The lane of a claim that is being read. A log of which nothing is on its way leaves a lane that has much more than
+    /// another: with lanes that logs keep, one runs dry while another has too much. Otherwise it stays, since each log in a
+    /// batch costs rows of its own, and batches of half the logs cost half of them.
     fn lane_of(&self, claim: &Arc<Claim>) -> Option<usize> {
         let mut table = self.consumer.context().table();
         let State::Reading { assignment, paused: false, .. } = &table.holding(claim)?.state else {
             return None;
         };
-        if assignment.is_idle() {
-            assignment.move_to(self.emptiest_lane());
+        let emptiest = self.emptiest_lane();
+        if assignment.is_idle()
+            && self.lanes[assignment.lane()].held() > self.lanes[emptiest].held() + MUCH_MORE
+        {
+            assignment.move_to(emptiest);
         }
         Some(assignment.lane())
     }
@@ -227,8 +233,8 @@ impl Poller {
         self.lanes[assignment.lane()].push(assignment, item);
     }
 
-    /// Where the next log without a lane goes.
-    pub(super) fn emptiest_lane(&self) -> usize {
+    /// The lane that holds least.
+    fn emptiest_lane(&self) -> usize {
         (0..self.lanes.len()).min_by_key(|lane| self.lanes[*lane].held()).unwrap_or(0)
     }
 

@@ -118,6 +118,17 @@ impl Table {
         self.topics.values_mut().flat_map(BTreeMap::values_mut)
     }
 
+    /// The lane with the fewest logs being read.
+    pub fn quietest_lane(&self, lanes: usize) -> usize {
+        let mut load = vec![0_usize; lanes];
+        for owned in self.iter() {
+            if let State::Reading { assignment, .. } = &owned.state {
+                load[assignment.lane()] += 1;
+            }
+        }
+        (0..lanes).min_by_key(|lane| load[*lane]).unwrap_or(0)
+    }
+
     fn next_claim(&mut self, topic: &str, partition: i32) -> Arc<Claim> {
         self.claims += 1;
         let topic = match self.topics.get_key_value(topic) {
