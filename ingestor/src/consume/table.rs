@@ -163,7 +163,10 @@ pub fn after(wait: Duration) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use shared::position::LogName;
+
     use super::*;
+    use crate::consume::claim::Hold;
 
     #[test]
     fn a_claim_is_revoked_when_its_partition_is_taken_again_or_lost() {
@@ -177,6 +180,29 @@ mod tests {
         table.release("t", 0);
         assert!(!third.may_append());
         assert!(table.renew("t", 0).is_none());
+    }
+
+    #[test]
+    fn lanes_are_filled_evenly_and_a_log_moves_only_when_nothing_of_it_is_on_its_way() {
+        let mut table = Table::default();
+        let mut assignments = Vec::new();
+        for partition in 0..7 {
+            let claim = table.take("t", partition);
+            let lane = table.quietest_lane(2);
+            let name = LogName { cluster: "c".to_owned(), topic: "t".to_owned(), partition, incarnation: 1 };
+            let assignment = Arc::new(Assignment::new(claim, partition, name, "".into(), false, lane, 0));
+            assignments.push(Arc::clone(&assignment));
+            let state = State::Reading { assignment, reading: Reading::from(0, None), paused: false };
+            table.get_mut("t", partition).unwrap().state = state;
+        }
+        let on = |lane| assignments.iter().filter(|it| it.lane() == lane).count();
+        assert_eq!((on(0), on(1)), (4, 3));
+
+        let (first, second) = (Hold::new(&assignments[0]), Hold::new(&assignments[0]));
+        drop(first);
+        assert!(!assignments[0].is_idle());
+        drop(second);
+        assert!(assignments[0].is_idle());
     }
 
     #[test]
