@@ -1,7 +1,7 @@
 //! Appended: batches into the database, one at a time per lane, and what follows from the answer.
 
 use std::{
-    sync::{Arc, mpsc::Sender},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,8 @@ use crate::{
     batch::Prepared,
     consume::{
         claim::{Assignment, Claim},
-        command::{Command, RewindReason},
+        command::{Command, Commands, RewindReason},
+        door::Door,
     },
     health::Conditions,
     metrics,
@@ -29,15 +30,15 @@ pub struct Appender {
     /// What to go by.
     pub settings: Arc<Settings>,
     /// The poll thread.
-    pub commands: Sender<Command>,
+    pub commands: Commands,
     /// Woken when there are new dead letters.
     pub relay: Arc<Notify>,
     /// Readiness.
     pub conditions: Conditions,
     /// The lane's own connection; opened when it is needed.
     pub writer: Option<Writer>,
-    /// Tells the preparing half that the next batch may come.
-    pub wanted: Arc<Notify>,
+    /// Where the preparing half hears that the next batch may come.
+    pub door: Arc<Door>,
     /// Shared with the other lanes: a repeat may come by any.
     pub recent: RecentIds,
 }
@@ -46,7 +47,7 @@ impl Appender {
     /// Appends batches until the lane ends.
     pub async fn run(mut self, mut batches: Receiver<Prepared>) {
         loop {
-            self.wanted.notify_one();
+            self.door.want_batch();
             let Some(batch) = batches.recv().await else { return };
             self.handle(batch).await;
         }
@@ -54,7 +55,7 @@ impl Appender {
 
     async fn handle(&mut self, mut prepared: Prepared) {
         prepared.drop_revoked();
-        let Prepared { mut batch, assignments, failed, links, bytes, begun, permits, holds } = prepared;
+        let Prepared { mut batch, assignments, failed, links, bytes, begun, weight, holds } = prepared;
         if !batch.spans.is_empty() {
             let records = batch.spans.iter().map(Span::len).sum();
             let span = batch_span(&destination(&batch.spans), &self.settings.group, records, links);
@@ -79,7 +80,9 @@ impl Appender {
         for (claim, reason) in failed {
             self.rewind(vec![claim], reason);
         }
-        drop((permits, holds));
+        // Logs that are idle by then may move when the lane hears that there is room.
+        drop(holds);
+        drop(weight);
     }
 
     async fn append(&mut self, batch: &mut store::Batch) -> Result<Appended, RewindReason> {
@@ -124,8 +127,7 @@ impl Appender {
         for claim in &claims {
             claim.fail();
         }
-        // A poll thread that has ended needs no answer.
-        let _ = self.commands.send(Command::Rewind { claims, reason });
+        self.commands.send(Command::Rewind { claims, reason });
     }
 }
 

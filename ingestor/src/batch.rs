@@ -1,24 +1,29 @@
-//! Batched: what waits in a lane becomes one transaction's worth, a span per log.
+//! Batched: what waits in a lane's logs becomes one transaction's worth, a span per log.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
-use shared::{clock::Clock, record::record_digest};
-use store::{Batch, Entry, LastRecord, RawRecord, Rejected, Span, SpanBuilder, SpareChunks};
+use shared::{avro::SchemaReference, clock::Clock};
+use store::{AsRecord as _, Batch, Entry, LastRecord, RecordRef, Rejected, Span, SpanBuilder, SpareChunks};
 
 use crate::{
     consume::{
-        budget::Permit,
         claim::{Assignment, Claim, Hold},
-        command::RewindReason,
-        parcel::{Item, Parcel, Segment},
+        command::{Command, Commands, RewindReason},
+        door::{Door, Weight},
+        log::{Next, ReadLog, Source},
+        reading::Run,
+        record::Taken,
     },
     decode::{Decoded, Decoder},
+    metrics,
     trace::TraceLinks,
     validate::Validator,
 };
 
-/// Records decoded without letting other tasks of the runtime run.
-const SLICE: usize = 256;
+/// What an item costs besides its bytes; so a bound of bytes bounds the number of items, too.
+const ITEM_OVERHEAD: usize = 256;
+/// How many records behind one whose schema is waited for are looked at.
+const FORESEEN: usize = 256;
 
 /// A batch on its way to the database.
 #[derive(Debug)]
@@ -35,162 +40,265 @@ pub struct Prepared {
     pub bytes: usize,
     /// When the first of its records came.
     pub begun: Instant,
-    /// Gives the lane's budget back.
-    pub permits: Vec<Permit>,
+    /// Bounds what the lane holds.
+    pub weight: Weight,
     /// Keeps what follows in the same lane.
     pub holds: Vec<Hold>,
 }
 
 /// Makes batches for one lane.
 pub struct Batcher {
-    decoder: Decoder,
-    validator: Validator,
-    clock: Arc<dyn Clock>,
-    since_yield: usize,
-    spare: SpareChunks,
+    /// Finds the schemas.
+    pub decoder: Decoder,
+    /// Checks the events.
+    pub validator: Validator,
+    /// The current time.
+    pub clock: Arc<dyn Clock>,
+    /// The poll thread, which hears of logs that cannot be read on.
+    pub commands: Commands,
+    /// A larger value is kept as its digest only.
+    pub max_kept: usize,
+    /// Memory that batches before have left.
+    pub spare: SpareChunks,
+}
+
+/// How much may be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Items.
+    pub count: usize,
+    /// Bytes, overheads included; the item that reaches the bound is taken whole.
+    pub bytes: usize,
+}
+
+/// Why no more is taken from a log for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// There is no more room; something may wait.
+    Full,
+    /// Nothing waits.
+    Dry,
+    /// The claim does not hold any more, or has failed.
+    Over,
+}
+
+/// Why a record is not in the batch.
+enum Stop {
+    Unmet(SchemaReference),
+    Wait(RewindReason),
 }
 
 impl Batcher {
-    /// A batcher.
-    pub fn new(decoder: Decoder, validator: Validator, clock: Arc<dyn Clock>) -> Self {
-        Self { decoder, validator, clock, since_yield: 0, spare: SpareChunks::default() }
-    }
-
-    /// A batch for what comes now.
-    pub fn begin(&self) -> Draft {
-        Draft::begin(self.spare.clone())
-    }
-
-    /// Decodes and validates what the parcel holds, into the batch.
-    pub async fn add(&mut self, draft: &mut Draft, parcel: Parcel) {
+    /// Decodes and validates what waits in the log, into the batch.
+    pub async fn read(&mut self, draft: &mut Draft, log: &ReadLog, room: Room) -> Pause {
         self.validator.now = self.clock.now();
-        draft.count += parcel.count;
-        draft.bytes += parcel.bytes;
-        draft.permits.push(parcel.permit);
-        for segment in parcel.segments {
-            self.add_segment(draft, segment).await;
-        }
-        crate::metrics::key_mismatches(self.validator.take_key_mismatches());
+        let until = Room { count: draft.count + room.count, bytes: draft.bytes + room.bytes };
+        let (received, bytes) = (draft.records, draft.bytes);
+        let pause = loop {
+            match self.take(draft, log, until) {
+                Ok(pause) => break pause,
+                Err(unmet) => self.decoder.meet(unmet).await,
+            }
+        };
+        draft.weight.add(draft.bytes - bytes);
+        metrics::received(draft.records - received);
+        metrics::key_mismatches(self.validator.take_key_mismatches());
+        pause
     }
 
-    async fn add_segment(&mut self, draft: &mut Draft, segment: Segment) {
-        let Segment { assignment, items } = segment;
-        let span = draft.span(&assignment);
-        draft.spans[span].entries.reserve(items.len());
-        let mut items = items.into_iter();
-        while assignment.claim.accepts_more() {
-            let Some(item) = items.next() else { break };
-            match item {
-                Item::Skipped(run) => {
-                    let entry = Entry::<&str>::Skipped { from: run.from, next: run.next, kind: run.kind };
-                    draft.spans[span].entries.push(entry);
+    /// Nothing here waits: the log is locked. An error names a schema to be met before it goes on.
+    fn take(&mut self, draft: &mut Draft, log: &ReadLog, until: Room) -> Result<Pause, SchemaReference> {
+        let assignment = &log.assignment;
+        let mut opened = log.open();
+        let Some(source) = opened.source() else { return Ok(Pause::Over) };
+        while draft.count < until.count && draft.bytes < until.bytes {
+            if !assignment.claim.accepts_more() {
+                return Ok(Pause::Over);
+            }
+            let (added, aside) = match source.next(assignment) {
+                Next::Record(message, hole) => {
+                    hole.into_iter().for_each(|run| draft.skip(assignment, run));
+                    let taken = Taken::of(&message, self.max_kept);
+                    let added = self.add(draft, assignment, &taken);
+                    let aside = added.is_err().then(|| taken.put_aside());
+                    (added, aside)
                 }
-                Item::Record { offset, raw, size, digest } => {
-                    match self.entry(&assignment, offset, &raw, size).await {
-                        Ok(entry) => draft.record(span, offset, &raw, digest, entry),
-                        Err(reason) => draft.fail(&assignment, reason),
-                    }
+                Next::Aside(aside) => (self.add(draft, assignment, &Taken::again(&aside)), Some(*aside)),
+                Next::Skipped(run) => {
+                    draft.skip(assignment, run);
+                    continue;
+                }
+                Next::Passed => continue,
+                Next::Nothing => return Ok(Pause::Dry),
+                Next::Diverged(offset) => {
+                    let assignment = Arc::clone(assignment);
+                    return Ok(self.give_up(log, Command::Diverged { assignment, offset }));
+                }
+                Next::Failed(error) => {
+                    let claim = Arc::clone(&assignment.claim);
+                    return Ok(self.give_up(log, Command::Failed { claim, error }));
+                }
+            };
+            match added {
+                Ok(()) => {}
+                Err(Stop::Unmet(reference)) => {
+                    aside.into_iter().for_each(|aside| source.put_aside(aside));
+                    return Err(reference);
+                }
+                Err(Stop::Wait(reason)) => {
+                    draft.fail(assignment, reason);
+                    self.foresee(source);
+                    return Ok(Pause::Over);
                 }
             }
         }
-        draft.holds.push(assignment);
-        // The partition waits. The schemas of what is behind are asked for now, so that their time runs, too.
-        for item in items {
-            if let Item::Record { raw, .. } = item {
-                self.decoder.foresee(&raw);
-            }
-        }
+        Ok(Pause::Full)
     }
 
-    async fn entry<'a>(
-        &'a mut self,
-        assignment: &Assignment,
-        offset: i64,
-        raw: &'a Arc<RawRecord>,
-        size: usize,
-    ) -> Result<Entry<Cow<'a, str>>, RewindReason> {
-        self.since_yield += 1;
-        if self.since_yield >= SLICE {
-            self.since_yield = 0;
-            tokio::task::yield_now().await;
-        }
-        let rejected =
-            |stage, refusal| Entry::Rejected(Rejected { offset, refusal, stage, record: Arc::clone(raw) });
-        match self.decoder.decode(raw, size).await {
-            Decoded::Envelope(envelope) => match self.validator.validate(envelope, assignment, offset, raw) {
-                Ok(candidate) => Ok(Entry::Candidate(candidate)),
-                Err(refusal) => Ok(rejected(store::Stage::Validate, refusal)),
-            },
-            Decoded::Refused(stage, refusal) => Ok(rejected(stage, refusal)),
-            Decoded::Wait(reason) => Err(reason),
+    fn add(
+        &mut self,
+        draft: &mut Draft,
+        assignment: &Arc<Assignment>,
+        taken: &Taken<'_>,
+    ) -> Result<(), Stop> {
+        let Taken { offset, size, .. } = *taken;
+        let record = taken.as_record();
+        let rejected = |stage, refusal| Entry::Rejected(Rejected { offset, refusal, stage, record });
+        let entry = match self.decoder.decode(record, size) {
+            Decoded::Envelope(envelope) => {
+                match self.validator.validate(envelope, assignment, offset, record) {
+                    Ok(candidate) => Entry::Candidate(candidate),
+                    Err(refusal) => rejected(store::Stage::Validate, refusal),
+                }
+            }
+            Decoded::Refused(stage, refusal) => rejected(stage, refusal),
+            Decoded::Unmet(reference) => return Err(Stop::Unmet(reference)),
+            Decoded::Wait(reason) => return Err(Stop::Wait(reason)),
+        };
+        draft.record(assignment, taken, entry);
+        Ok(())
+    }
+
+    /// The lane takes no more of this log; the poll thread decides what becomes of it.
+    fn give_up(&self, log: &ReadLog, command: Command) -> Pause {
+        log.assignment.claim.fail();
+        self.commands.send(command);
+        Pause::Over
+    }
+
+    /// The partition waits. The schemas of what is behind are asked for now, so that their time runs, too.
+    fn foresee(&self, source: &Source) {
+        for _ in 0..FORESEEN {
+            let Some(message) = source.peek() else { return };
+            self.decoder.foresee(Taken::of(&message, self.max_kept).as_record());
         }
     }
 }
 
 /// A batch being made.
 pub struct Draft {
-    /// Items of the parcels in it.
-    pub count: usize,
-    /// Bytes of the parcels in it, overheads included.
-    pub bytes: usize,
+    count: usize,
+    records: usize,
+    bytes: usize,
     spans: Vec<DraftSpan>,
-    by_claim: HashMap<u64, usize>,
+    /// The span that was added to last.
+    current: usize,
     failed: Vec<(Arc<Claim>, RewindReason)>,
     links: TraceLinks,
     begun: Instant,
-    permits: Vec<Permit>,
-    holds: Vec<Hold>,
+    weight: Weight,
     spare: SpareChunks,
 }
 
 struct DraftSpan {
-    assignment: Arc<Assignment>,
+    assignment: Hold,
     entries: SpanBuilder,
-    last: Option<(i64, Arc<RawRecord>, Option<[u8; 32]>)>,
+    /// A record of which not enough is kept to make its digest.
+    cut: Option<LastRecord>,
 }
 
 impl Draft {
-    /// One for what comes now, in memory that batches before have left.
-    pub fn begin(spare: SpareChunks) -> Self {
+    /// One for what comes now, in the lane of this door, in memory that batches before have left.
+    pub fn begin(door: &Arc<Door>, spare: SpareChunks) -> Self {
         Self {
             count: 0,
+            records: 0,
             bytes: 0,
             spans: Vec::new(),
-            by_claim: HashMap::new(),
+            current: 0,
             failed: Vec::new(),
             links: TraceLinks::default(),
             begun: Instant::now(),
-            permits: Vec::new(),
-            holds: Vec::new(),
+            weight: Weight::new(Arc::clone(door)),
             spare,
         }
     }
 
-    /// The place of the assignment's span, made when there is none.
-    fn span(&mut self, assignment: &Arc<Assignment>) -> usize {
-        *self.by_claim.entry(assignment.claim.number).or_insert_with(|| {
-            let name = Arc::clone(&assignment.name);
-            self.spans.push(DraftSpan {
-                assignment: Arc::clone(assignment),
-                entries: SpanBuilder::in_chunks(assignment.log_id, name, self.spare.clone()),
-                last: None,
-            });
-            self.spans.len() - 1
-        })
+    /// Whether there is nothing in it for the appending half.
+    pub fn is_blank(&self) -> bool {
+        self.count == 0 && self.failed.is_empty()
     }
 
-    fn record(
+    /// How many items are in it.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// What is left of these bounds.
+    pub fn room_within(&self, bounds: Room) -> Room {
+        Room {
+            count: bounds.count.saturating_sub(self.count),
+            bytes: bounds.bytes.saturating_sub(self.bytes),
+        }
+    }
+
+    /// The assignment's span, made when there is none.
+    fn span(&mut self, assignment: &Arc<Assignment>) -> &mut DraftSpan {
+        let is_its = |span: &DraftSpan| span.assignment.claim.number == assignment.claim.number;
+        if !self.spans.get(self.current).is_some_and(is_its) {
+            self.current = self.spans.iter().position(is_its).unwrap_or(self.spans.len());
+        }
+        if self.current == self.spans.len() {
+            let name = Arc::clone(&assignment.name);
+            self.spans.push(DraftSpan {
+                assignment: Hold::new(assignment),
+                entries: SpanBuilder::in_chunks(assignment.log_id, name, self.spare.clone()),
+                cut: None,
+            });
+        }
+        &mut self.spans[self.current]
+    }
+
+    /// Another item.
+    fn count_in(&mut self, size: usize) {
+        if self.count == 0 {
+            self.begun = Instant::now();
+            self.weight.begin();
+        }
+        self.count += 1;
+        self.bytes += ITEM_OVERHEAD + size;
+    }
+
+    fn skip(&mut self, assignment: &Arc<Assignment>, run: Run) {
+        self.count_in(0);
+        let entry = Entry::<&str, RecordRef<'_>>::Skipped { from: run.from, next: run.next, kind: run.kind };
+        self.span(assignment).entries.push(entry);
+    }
+
+    fn record<'a>(
         &mut self,
-        span: usize,
-        offset: i64,
-        raw: &Arc<RawRecord>,
-        digest: Option<[u8; 32]>,
-        entry: Entry<Cow<'_, str>>,
+        assignment: &Arc<Assignment>,
+        taken: &Taken<'_>,
+        entry: Entry<Cow<'a, str>, RecordRef<'a>>,
     ) {
-        self.links.add(raw);
-        let span = &mut self.spans[span];
+        self.count_in(taken.size);
+        self.records += 1;
+        self.links.add(&taken.headers);
+        let span = self.span(assignment);
         span.entries.push(entry);
-        span.last = Some((offset, Arc::clone(raw), digest));
+        if let Some(digest) = taken.digest {
+            span.cut = Some(LastRecord { offset: taken.offset, digest });
+        }
     }
 
     fn fail(&mut self, assignment: &Arc<Assignment>, reason: RewindReason) {
@@ -208,25 +316,23 @@ impl Draft {
             links: self.links,
             bytes: self.bytes,
             begun: self.begun,
-            permits: self.permits,
-            holds: self.holds,
+            weight: self.weight,
+            holds: Vec::new(),
         };
-        for draft in self.spans {
-            prepared.assignments.push(Arc::clone(&draft.assignment));
-            prepared.batch.spans.push(draft.finish());
+        for DraftSpan { assignment, entries, cut } in self.spans {
+            prepared.assignments.push(Arc::clone(&assignment));
+            prepared.batch.spans.push(finished(entries, cut));
+            prepared.holds.push(assignment);
         }
         prepared.drop_revoked();
         prepared
     }
 }
 
-impl DraftSpan {
-    fn finish(self) -> Span {
-        self.entries.finish(self.last.map(|(offset, raw, digest)| {
-            let compute = || record_digest(raw.key.as_deref(), raw.value.as_deref(), raw.timestamp_ms);
-            LastRecord { offset, digest: digest.unwrap_or_else(compute) }
-        }))
-    }
+fn finished(entries: SpanBuilder, cut: Option<LastRecord>) -> Span {
+    let last = entries.last_record();
+    let is_cut = |cut: &LastRecord| last.is_some_and(|last| last.offset == cut.offset);
+    entries.finish(cut.filter(is_cut).or(last))
 }
 
 impl Prepared {

@@ -9,7 +9,7 @@ use shared::{
     envelope::Envelope,
     refusal::{Reason, Refusal},
 };
-use store::{RawRecord, Stage};
+use store::{RecordRef, Stage, batch::Header};
 
 use crate::{
     consume::command::RewindReason,
@@ -23,6 +23,8 @@ pub enum Decoded<'a> {
     Envelope(Envelope<Cow<'a, str>>),
     /// A dead letter.
     Refused(Stage, Refusal),
+    /// Its schema was not met before: [`Decoder::meet`] it, then decode again.
+    Unmet(SchemaReference),
     /// Nothing can be said yet: the partition waits.
     Wait(RewindReason),
 }
@@ -32,52 +34,70 @@ pub enum Decoded<'a> {
 pub struct Decoder {
     book: Arc<SchemaBook>,
     met: BTreeMap<SchemaReference, Usable>,
+    /// What was said of a schema that is not usable, or not yet: for the record that asked.
+    unusable: Option<(SchemaReference, Unusable)>,
     max_record_bytes: usize,
+}
+
+#[derive(Debug)]
+enum Unusable {
+    Unknown,
+    Wait(RewindReason),
 }
 
 impl Decoder {
     /// A decoder for records of at most so many bytes.
     pub fn new(book: Arc<SchemaBook>, max_record_bytes: usize) -> Self {
-        Self { book, met: BTreeMap::new(), max_record_bytes }
+        Self { book, met: BTreeMap::new(), unusable: None, max_record_bytes }
     }
 
     /// Decodes one record of `size` bytes (semantics.md 1, 5).
-    pub async fn decode<'a>(&'a mut self, raw: &'a RawRecord, size: usize) -> Decoded<'a> {
+    pub fn decode<'a>(&'a mut self, record: RecordRef<'a>, size: usize) -> Decoded<'a> {
         if size > self.max_record_bytes {
             let detail = format!("the record has {size} bytes, at most {} are taken", self.max_record_bytes);
             return Decoded::Refused(Stage::Framing, Refusal::new(Reason::LimitExceeded, "", detail));
         }
-        let guid = header(raw, VALUE_SCHEMA_HEADER);
-        let (reference, datum) = match unframe(raw.value.as_deref(), guid) {
+        let (reference, datum) = match unframed(record) {
             Ok(framed) => framed,
             Err(refusal) => return Decoded::Refused(Stage::Framing, refusal),
         };
-        if !self.met.contains_key(&reference) {
-            match self.book.resolve(reference).await {
-                Resolution::Usable(usable) => self.met.insert(reference, usable),
-                Resolution::Unknown => return Decoded::Refused(Stage::Schema, unknown(reference)),
-                Resolution::Wait(reason) => return Decoded::Wait(reason),
-            };
-        }
-        match &self.met[&reference] {
-            Usable::Schema(schema) => match schema.read(datum) {
+        match self.met.get(&reference) {
+            Some(Usable::Schema(schema)) => match schema.read(datum) {
                 Ok(envelope) => Decoded::Envelope(envelope),
                 Err(refusal) => Decoded::Refused(Stage::Decode, refusal),
             },
-            Usable::Broken(detail) => {
+            Some(Usable::Broken(detail)) => {
                 Decoded::Refused(Stage::Schema, Refusal::new(Reason::Undecodable, "", detail.to_string()))
             }
+            None => match self.unusable.take_if(|(of, _)| *of == reference) {
+                Some((_, Unusable::Unknown)) => Decoded::Refused(Stage::Schema, unknown(reference)),
+                Some((_, Unusable::Wait(reason))) => Decoded::Wait(reason),
+                None => Decoded::Unmet(reference),
+            },
+        }
+    }
+
+    /// Looks the schema up, which takes a while; the next record of it is decoded by the answer.
+    pub async fn meet(&mut self, reference: SchemaReference) {
+        match self.book.resolve(reference).await {
+            Resolution::Usable(usable) => drop(self.met.insert(reference, usable)),
+            Resolution::Unknown => self.unusable = Some((reference, Unusable::Unknown)),
+            Resolution::Wait(reason) => self.unusable = Some((reference, Unusable::Wait(reason))),
         }
     }
 
     /// Asks for a record's schema without waiting, so that the time an unknown id is given starts for it now.
-    pub fn foresee(&self, raw: &RawRecord) {
-        if let Ok((reference, _)) = unframe(raw.value.as_deref(), header(raw, VALUE_SCHEMA_HEADER))
+    pub fn foresee(&self, record: RecordRef<'_>) {
+        if let Ok((reference, _)) = unframed(record)
             && !self.met.contains_key(&reference)
         {
             self.book.foresee(reference);
         }
     }
+}
+
+fn unframed(record: RecordRef<'_>) -> Result<(SchemaReference, &[u8]), Refusal> {
+    unframe(record.value, header(record.headers, VALUE_SCHEMA_HEADER))
 }
 
 fn unknown(reference: SchemaReference) -> Refusal {
@@ -89,6 +109,6 @@ fn unknown(reference: SchemaReference) -> Refusal {
 }
 
 /// The value of the last header of this name.
-pub fn header<'a>(raw: &'a RawRecord, name: &str) -> Option<&'a [u8]> {
-    raw.headers.iter().rev().find(|(key, _)| key == name).and_then(|(_, value)| value.as_deref())
+pub fn header<'a>(headers: &'a [Header], name: &str) -> Option<&'a [u8]> {
+    headers.iter().rev().find(|(key, _)| key == name).and_then(|(_, value)| value.as_deref())
 }

@@ -49,7 +49,10 @@ pub fn describe() {
     describe_counter!(REWINDS, "Partitions started anew at their stored position, by reason.");
     describe_gauge!(ASSIGNED, "Partitions assigned to this member.");
     describe_gauge!(STOPPED, "Partitions not read until somebody decides, by reason.");
-    describe_counter!(PAUSES, "Times a partition was passed over because its lane was full.");
+    describe_counter!(
+        PAUSES,
+        "Times a lane went round its partitions and took nothing of some because it was full."
+    );
     describe_gauge!(UNPUBLISHED, "Dead letters that the relay has seen and not yet published.");
     describe_counter!(PUBLISHED, "Dead letters published.");
     for name in [RECEIVED, STORED, DUPLICATE, KEY_MISMATCHES, PAUSES, PUBLISHED] {
@@ -68,7 +71,7 @@ pub fn describe() {
     lag(0, Duration::ZERO);
 }
 
-/// Records were handed to a lane.
+/// Records were taken into a lane.
 pub fn received(records: usize) {
     counter!(RECEIVED).increment(records as u64);
 }
@@ -105,7 +108,7 @@ pub fn rewound(reason: RewindReason) {
     counter!(REWINDS, "reason" => reason.as_str()).increment(1);
 }
 
-/// A full lane's partitions are not fetched for now.
+/// A full lane leaves its partitions' records with librdkafka, which then fetches no more of them.
 pub fn lane_full() {
     counter!(PAUSES).increment(1);
 }

@@ -1,6 +1,7 @@
 //! The whole way in on one screen: consumed → decoded → validated → batched → appended, and the relay beside it.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +13,7 @@ use std::{
 use rdkafka::error::KafkaError;
 use service::{Shutdown, backoff::Backoff};
 use shared::clock::Clock;
-use store::RecentIds;
+use store::{RecentIds, SpareChunks};
 use tokio::{
     sync::{Notify, mpsc::unbounded_channel, oneshot},
     task::JoinSet,
@@ -21,21 +22,19 @@ use tracing::{error, info, warn};
 
 use crate::{
     append::Appender,
-    batch::Batcher,
+    batch::{Batcher, Room},
     consume::{
         bell::Bell,
-        budget::Budget,
         client,
+        command::Commands,
+        door::Doors,
         poller::{Poller, Pulse},
-        queues::Queues,
-        record::RecordCopier,
-        sender::{LANE_BYTES, LaneSender},
         starter::Starter,
     },
     database::Database,
     decode::Decoder,
     health::Conditions,
-    lane::{BatchLimits, Lane},
+    lane::Lane,
     schemas::SchemaBook,
     settings::Settings,
     validate::Validator,
@@ -86,11 +85,13 @@ impl Pipeline {
     async fn membership(&self, shutdown: &Shutdown) -> anyhow::Result<Result<(), KafkaError>> {
         let settings = &self.settings;
         let consumer = Arc::new(client::create(settings, self.conditions.clone())?);
-        let (commands, obeyed) = mpsc::channel();
+        let (sender, obeyed) = mpsc::channel();
         let (start, starts) = unbounded_channel();
-        let mut lanes = JoinSet::new();
         let bell = Arc::new(Bell::default());
-        let senders = (0..settings.lanes).map(|_| self.open_lane(&mut lanes, &commands, &bell)).collect();
+        let commands = Commands::new(sender, Arc::clone(&bell));
+        let doors: Doors = (0..settings.lanes).map(|_| Arc::default()).collect();
+        let mut lanes = JoinSet::new();
+        (0..settings.lanes).for_each(|number| self.open_lane(&mut lanes, number, &doors, &commands));
         let starter = Starter {
             settings: Arc::clone(settings),
             database: Database::new(settings.database_url.clone(), "audit-ingestor-starter"),
@@ -105,10 +106,8 @@ impl Pipeline {
             consumer,
             commands: obeyed,
             starter: start,
-            lanes: senders,
+            doors,
             pulse: Arc::clone(&pulse),
-            copier: RecordCopier::new(settings.dead_letter_max_bytes),
-            queues: Queues::new(Arc::clone(&bell)),
             bell,
         };
         let (drained, ended) = spawn_poll_thread(poller, shutdown.clone())?;
@@ -117,32 +116,30 @@ impl Pipeline {
         result
     }
 
-    fn open_lane(
-        &self,
-        tasks: &mut JoinSet<()>,
-        commands: &mpsc::Sender<crate::consume::command::Command>,
-        bell: &Arc<Bell>,
-    ) -> LaneSender {
+    fn open_lane(&self, tasks: &mut JoinSet<()>, number: usize, doors: &Doors, commands: &Commands) {
         let settings = &self.settings;
-        let (sender, parcels) = unbounded_channel();
         let (prepared, batches) = tokio::sync::mpsc::channel(1);
-        let decoder = Decoder::new(Arc::clone(&self.book), settings.max_record_bytes);
-        let validator = Validator::new(Arc::clone(&settings.retention));
-        let limits = BatchLimits { records: settings.batch_max_records, bytes: settings.batch_max_bytes };
-        let (batcher, wanted) =
-            (Batcher::new(decoder, validator, Arc::clone(&self.clock)), Arc::new(Notify::new()));
-        tasks.spawn(Lane { batcher, limits, parcels, wanted: Arc::clone(&wanted), prepared }.run());
+        let batcher = Batcher {
+            decoder: Decoder::new(Arc::clone(&self.book), settings.max_record_bytes),
+            validator: Validator::new(Arc::clone(&settings.retention)),
+            clock: Arc::clone(&self.clock),
+            commands: commands.clone(),
+            max_kept: settings.dead_letter_max_bytes,
+            spare: SpareChunks::default(),
+        };
+        let limits = Room { count: settings.batch_max_records, bytes: settings.batch_max_bytes };
+        let (doors, logs) = (Arc::clone(doors), VecDeque::new());
         let appender = Appender {
             settings: Arc::clone(settings),
             commands: commands.clone(),
             relay: Arc::clone(&self.bell),
             conditions: self.conditions.clone(),
             writer: None,
-            wanted,
+            door: Arc::clone(&doors[number]),
             recent: self.recent.clone(),
         };
+        tasks.spawn(Lane { batcher, limits, number, doors, prepared, logs }.run());
         tasks.spawn(appender.run(batches));
-        LaneSender::new(Budget::new(LANE_BYTES, Arc::clone(bell)), sender, settings.batch_max_records)
     }
 }
 

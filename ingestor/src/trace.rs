@@ -1,7 +1,7 @@
 //! Traces: one span per batch, linked to the traces of the records in it.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
-use store::RawRecord;
+use store::batch::Header;
 use tracing::{Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -16,9 +16,9 @@ pub struct TraceLinks(Vec<SpanContext>);
 
 impl TraceLinks {
     /// Takes the record's `traceparent`, when it says that its trace is sampled.
-    pub fn add(&mut self, raw: &RawRecord) {
+    pub fn add(&mut self, headers: &[Header]) {
         if self.0.len() < MOST_LINKS
-            && let Some(context) = header(raw, "traceparent").and_then(parse_traceparent)
+            && let Some(context) = header(headers, "traceparent").and_then(parse_traceparent)
             && context.is_sampled()
         {
             self.0.push(context);
@@ -98,9 +98,8 @@ mod tests {
 
     use super::*;
 
-    fn with(traceparent: &str) -> RawRecord {
-        let value = Some(Bytes::copy_from_slice(traceparent.as_bytes()));
-        RawRecord { headers: vec![("traceparent".to_owned(), value)], ..RawRecord::default() }
+    fn with(traceparent: &str) -> [Header; 1] {
+        [("traceparent".to_owned(), Some(Bytes::copy_from_slice(traceparent.as_bytes())))]
     }
 
     #[test]
@@ -112,7 +111,7 @@ mod tests {
         links.add(&with("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more"));
         links.add(&with("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more"));
         links.add(&with("nonsense"));
-        links.add(&RawRecord::default());
+        links.add(&[]);
         assert_eq!(links.len(), 2);
     }
 

@@ -9,7 +9,7 @@ use shared::{
     retention::RetentionRules,
     timestamp::Timestamp,
 };
-use store::{Candidate, RawRecord};
+use store::{Candidate, RecordRef};
 
 use crate::{consume::claim::Assignment, decode::header};
 
@@ -38,20 +38,20 @@ impl Validator {
         envelope: Envelope<Cow<'a, str>>,
         assignment: &Assignment,
         offset: i64,
-        record: &Arc<RawRecord>,
-    ) -> Result<Candidate<Cow<'a, str>>, Refusal> {
-        let replayed = assignment.replay_topic && header(record, bus::replay::OF_HEADER).is_some();
+        record: RecordRef<'a>,
+    ) -> Result<Candidate<Cow<'a, str>, RecordRef<'a>>, Refusal> {
+        let replayed = assignment.replay_topic && header(record.headers, bus::replay::OF_HEADER).is_some();
         let acceptance = Acceptance {
             now: self.now,
             topic_organization: &assignment.organization,
             protected: if replayed { ProtectedMarker::Allowed } else { ProtectedMarker::Refused },
         };
         let event = accept(envelope, &acceptance)?;
-        if record.key.as_deref() != Some(event.aggregate_id.as_bytes()) {
+        if record.key != Some(event.aggregate_id.as_bytes()) {
             self.key_mismatches += 1;
         }
         let retention_class = self.class_of(&event.event_type, &assignment.claim.topic);
-        Ok(Candidate { offset, event, retention_class, record: Arc::clone(record) })
+        Ok(Candidate { offset, event, retention_class, record })
     }
 
     /// Events whose record key is not their aggregate id, since the last call.

@@ -35,7 +35,8 @@ pub mod verify;
 pub use api_writer::ApiWriter;
 pub use append::{AppendError, Appended, AppendedSpan, RecentIds, Writer};
 pub use batch::{
-    Batch, Candidate, Entry, InvalidBatch, RawRecord, Rejected, Span, SpanBuilder, SpareChunks, Stage,
+    AsRecord, Batch, Candidate, Entry, InvalidBatch, RawRecord, RecordRef, Rejected, Span, SpanBuilder,
+    SpareChunks, Stage,
 };
 pub use connect::connect;
 pub use error::StoreError;

@@ -1,11 +1,11 @@
-//! The poll thread's hand on the assignment: partitions begin, start anew, pause, go on.
+//! The poll thread's hand on the assignment: partitions begin, start anew, stop.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer};
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::KafkaError};
 use shared::account::DispositionKind;
 use store::Log;
 use tracing::{debug, error, info, warn};
@@ -13,10 +13,10 @@ use tracing::{debug, error, info, warn};
 use super::{
     claim::{Assignment, Claim},
     command::{Command, RewindReason},
-    parcel::{Item, Run},
+    log::{ReadLog, split_queue},
     plan::{Beginning, StopReason},
     poller::Poller,
-    reading::Reading,
+    reading::{Reading, Run},
     starter::StartRequest,
     table::{State, after, back_off, list_of},
 };
@@ -26,7 +26,8 @@ use crate::metrics;
 const RESET_WAIT: Duration = Duration::from_millis(200);
 
 impl Poller {
-    pub(super) fn obey_commands(&mut self) {
+    /// An error is librdkafka's fatal one.
+    pub(super) fn obey_commands(&mut self) -> Result<(), KafkaError> {
         let mut begun = Vec::new();
         while let Ok(command) = self.commands.try_recv() {
             match command {
@@ -37,40 +38,51 @@ impl Poller {
                     }
                 }
                 Command::Rewind { claims, reason } => self.rewind(&claims, reason),
+                Command::Diverged { assignment, offset } => self.stop_diverged(&assignment, offset),
+                Command::Failed { claim, error } => self.fail(&error, Some(&claim))?,
             }
         }
-        if !begun.is_empty() {
-            self.begin(begun);
-        }
+        self.begin(&begun);
+        Ok(())
     }
 
-    pub(super) fn begin(&mut self, begun: Vec<(Arc<Claim>, Box<Log>, Beginning)>) {
-        let mut runs = Vec::new();
-        let mut claims = Vec::new();
+    fn begin(&mut self, begun: &[(Arc<Claim>, Box<Log>, Beginning)]) {
+        let (mut logs, mut list) = (Vec::new(), TopicPartitionList::new());
         for (claim, log, beginning) in begun {
-            if let Some(assignment) = self.note_beginning(&claim, &log, &beginning) {
-                runs.extend(beginning.skipped.map(|run| (assignment, run)));
-                claims.push(claim);
-            }
+            let Some(opened) = self.open(claim, log, beginning) else { continue };
+            let first = beginning.verify.as_ref().map_or(beginning.next, |last| last.offset);
+            // Refused only for offsets that are not plain numbers.
+            let _ = list.add_partition_offset(&claim.topic, claim.partition, Offset::Offset(first));
+            logs.push(opened);
         }
-        self.assign(&claims);
-        for (assignment, run) in runs {
-            error_on_gap(&assignment, run);
-            self.push(&assignment, Item::Skipped(run));
+        if logs.is_empty() {
+            return;
+        }
+        if let Err(error) = self.consumer.incremental_assign(&list) {
+            warn!(%error, "assign_failed");
+            self.unassign(&list);
+            let claims: Vec<_> = logs.iter().map(|log| Arc::clone(&log.assignment.claim)).collect();
+            self.rewind(&claims, RewindReason::Consumer);
+            return;
+        }
+        self.trust_positions(&logs);
+        for log in logs {
+            self.doors[log.assignment.lane()].give(log);
         }
     }
 
-    pub(super) fn note_beginning(
-        &self,
-        claim: &Arc<Claim>,
-        log: &Log,
-        beginning: &Beginning,
-    ) -> Option<Arc<Assignment>> {
+    /// The log of a claim that still holds, to be fetched.
+    fn open(&mut self, claim: &Arc<Claim>, log: &Log, beginning: &Beginning) -> Option<Arc<ReadLog>> {
         let settings = &self.settings;
         let context = Arc::clone(self.consumer.context());
         let mut table = context.table();
-        let quietest = table.quietest_lane(settings.lanes);
+        let quietest = table.quietest_lane(self.doors.len());
         let owned = table.holding(claim)?;
+        let Some(records) = split_queue(&self.consumer, claim) else {
+            drop(table);
+            self.rewind(&[Arc::clone(claim)], RewindReason::Consumer);
+            return None;
+        };
         let organization = settings.organizations.get(&*claim.topic).cloned().unwrap_or_default();
         let replay_topic = settings.replay_topics.contains(&*claim.topic);
         let assignment = Arc::new(Assignment::new(
@@ -82,72 +94,29 @@ impl Poller {
             quietest,
             log.next_offset,
         ));
+        beginning.skipped.into_iter().for_each(|run| error_on_gap(&assignment, run));
+        let reading = Reading::from(beginning.next, beginning.verify);
+        let doors = Arc::clone(&self.doors);
+        let opened = Arc::new(ReadLog::new(assignment, records, reading, beginning.skipped, doors));
         owned.stored_next = log.next_offset;
-        owned.state = State::Reading {
-            assignment: Arc::clone(&assignment),
-            reading: Reading::from(beginning.next, beginning.verify),
-            paused: true,
-        };
-        Some(assignment)
+        owned.state = State::Reading(Arc::clone(&opened));
+        Some(opened)
     }
 
-    /// Fetches these partitions from where their readings stand.
-    pub(super) fn assign(&mut self, claims: &[Arc<Claim>]) {
-        let context = Arc::clone(self.consumer.context());
-        let (mut list, mut queueless) = (TopicPartitionList::new(), Vec::new());
-        for claim in claims {
-            let mut table = context.table();
-            let Some(owned) = table.holding(claim) else { continue };
-            let State::Reading { reading, paused, .. } = &mut owned.state else { continue };
-            if !*paused {
-                continue;
-            }
-            if !self.queues.open(&self.consumer, claim) {
-                queueless.push(Arc::clone(claim));
-                continue;
-            }
-            reading.distrust_position();
-            *paused = false;
-            // Refused only for offsets that are not plain numbers.
-            let _ = list.add_partition_offset(
-                &claim.topic,
-                claim.partition,
-                Offset::Offset(reading.fetch_from()),
-            );
-        }
-        if !queueless.is_empty() {
-            self.rewind(&queueless, RewindReason::Consumer);
-        }
-        if list.count() == 0 {
-            return;
-        }
-        if let Err(error) = self.consumer.incremental_assign(&list) {
-            warn!(%error, "assign_failed");
-            self.unassign(&list);
-            self.rewind(claims, RewindReason::Consumer);
-            return;
-        }
-        self.trust_positions(&list);
-    }
-
-    /// Until librdkafka has stopped an earlier fetch of a partition, its position is the old one; only this thread's
-    /// polls move it, so once it reads as unset it belongs to the new assignment.
-    pub(super) fn trust_positions(&self, list: &TopicPartitionList) {
-        let context = self.consumer.context();
+    /// Until librdkafka has stopped an earlier fetch of a partition, its position is the old one; nobody takes records of
+    /// these yet, so once it reads as unset it belongs to the new assignment.
+    fn trust_positions(&self, logs: &[Arc<ReadLog>]) {
         let deadline = Instant::now() + RESET_WAIT;
         loop {
             let Ok(positions) = self.consumer.position() else { return };
             let mut left_over = false;
-            for element in list.elements() {
-                let found = positions.find_partition(element.topic(), element.partition());
+            for log in logs {
+                let claim = &log.assignment.claim;
+                let found = positions.find_partition(&claim.topic, claim.partition);
                 if found.is_some_and(|it| it.offset() != Offset::Invalid) {
                     left_over = true;
-                    continue;
-                }
-                let mut table = context.table();
-                let Some(owned) = table.get_mut(element.topic(), element.partition()) else { continue };
-                if let State::Reading { reading, .. } = &mut owned.state {
-                    reading.trust_position();
+                } else if let Some(source) = log.open().source() {
+                    source.trust_position();
                 }
             }
             if !left_over || Instant::now() >= deadline {
@@ -179,7 +148,7 @@ impl Poller {
         for claim in claims {
             let mut table = context.table();
             let Some(owned) = table.holding(claim) else { continue };
-            if owned.is_fetched() {
+            if owned.log().is_some() {
                 fetched.push(Arc::clone(claim));
             }
             let wait = back_off(owned.rewinds.max(u32::from(reason.needs_pause())));
@@ -201,15 +170,18 @@ impl Poller {
     pub(super) fn stop_diverged(&mut self, assignment: &Arc<Assignment>, offset: i64) {
         let claim = &assignment.claim;
         let name = &assignment.name;
+        let mut table = self.consumer.context().table();
+        if table.holding(claim).is_none() {
+            return;
+        }
         error!(log = ?name, offset, reason = StopReason::LogDiverged.as_str(),
             remedy = "trailctl ledger new-incarnation", "partition_stopped");
-        self.unassign(&list_of([claim]));
-        let mut table = self.consumer.context().table();
         let Some(renewed) = table.renew(&claim.topic, claim.partition) else { return };
         if let Some(owned) = table.holding(&renewed) {
             owned.state = State::Stopped(StopReason::LogDiverged);
         }
         drop(table);
+        self.unassign(&list_of([claim]));
         self.request(StartRequest::diverged(renewed, name.incarnation));
     }
 

@@ -69,7 +69,7 @@ pub struct Assignment {
     pub organization: Arc<str>,
     /// Whether this topic may hold `$protected` values (semantics.md 9).
     pub replay_topic: bool,
-    /// Which lane handles it. Only the poll thread looks and changes it.
+    /// Which lane reads it; only that lane changes it.
     lane: AtomicUsize,
     /// How many [`Hold`]s there are.
     held: AtomicUsize,
@@ -100,7 +100,7 @@ impl Assignment {
         }
     }
 
-    /// Which lane handles it.
+    /// Which lane reads it.
     pub fn lane(&self) -> usize {
         self.lane.load(Ordering::Relaxed)
     }
@@ -126,7 +126,7 @@ impl Assignment {
     }
 }
 
-/// Something of an assignment is on its way: from the poll thread until it is stored or dropped.
+/// Something of an assignment is in a batch: from its first record until it is stored or dropped.
 #[derive(Debug)]
 pub struct Hold(Arc<Assignment>);
 
@@ -149,5 +149,22 @@ impl Deref for Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.0.held.fetch_sub(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_idle_when_nothing_of_it_is_on_its_way() {
+        let claim = Arc::new(Claim::new(1, "t".into(), 0));
+        let name = LogName { cluster: "c".to_owned(), topic: "t".to_owned(), partition: 0, incarnation: 1 };
+        let assignment = Arc::new(Assignment::new(claim, 1, name, "".into(), false, 0, 0));
+        let (first, second) = (Hold::new(&assignment), Hold::new(&assignment));
+        drop(first);
+        assert!(!assignment.is_idle());
+        drop(second);
+        assert!(assignment.is_idle());
     }
 }

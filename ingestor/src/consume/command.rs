@@ -1,13 +1,35 @@
 //! What the rest of the pipeline tells the poll thread.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc::Sender};
 
+use rdkafka::error::KafkaError;
 use store::Log;
 
 use super::{
-    claim::Claim,
+    bell::Bell,
+    claim::{Assignment, Claim},
     plan::{Beginning, StopReason},
 };
+
+/// The way to the poll thread.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    sender: Sender<Command>,
+    bell: Arc<Bell>,
+}
+
+impl Commands {
+    /// The way to who reads the other end and sleeps by the bell.
+    pub fn new(sender: Sender<Command>, bell: Arc<Bell>) -> Self {
+        Self { sender, bell }
+    }
+
+    /// Sends it. A poll thread that has ended needs no answer.
+    pub fn send(&self, command: Command) {
+        let _ = self.sender.send(command);
+        self.bell.ring();
+    }
+}
 
 /// A message to the poll thread.
 #[derive(Debug)]
@@ -34,6 +56,20 @@ pub enum Command {
         claims: Vec<Arc<Claim>>,
         /// Why.
         reason: RewindReason,
+    },
+    /// A lane found that the log in Kafka is not the log in the database.
+    Diverged {
+        /// Which.
+        assignment: Arc<Assignment>,
+        /// Where it shows.
+        offset: i64,
+    },
+    /// A lane met an error of librdkafka's.
+    Failed {
+        /// Where.
+        claim: Arc<Claim>,
+        /// What.
+        error: KafkaError,
     },
 }
 

@@ -69,7 +69,8 @@ impl GroupContext {
         };
         let lost = consumer.assignment_lost();
         info!(partitions = %names(partitions), lost, "partitions_revoked");
-        let fetched = list_of(released.iter().filter(|owned| owned.is_fetched()).map(|owned| &owned.claim));
+        let fetched =
+            list_of(released.iter().filter(|owned| owned.log().is_some()).map(|owned| &owned.claim));
         if let Err(error) = consumer.incremental_unassign(&fetched) {
             warn!(%error, "the revocation could not be acknowledged");
         }

@@ -3,7 +3,7 @@
 use shared::account::DispositionKind;
 use store::logs::{LastRecord, Log};
 
-use super::parcel::Run;
+use super::reading::Run;
 
 /// What to do when records are gone from Kafka that were never read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

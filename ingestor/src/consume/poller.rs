@@ -1,4 +1,4 @@
-//! The poll thread: the only one that polls, assigns and unassigns.
+//! The poll thread: the only one that assigns and unassigns, and that serves the group. Records it does not touch.
 
 use std::{
     sync::{
@@ -6,37 +6,30 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::Receiver,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
     Message, Offset,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
-    message::BorrowedMessage,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{info, warn};
 
 use super::{
     bell::Bell,
-    claim::{Assignment, Claim},
+    claim::Claim,
     command::{Command, RewindReason},
     context::GroupContext,
-    parcel::Item,
-    queues::{LogQueue, Queues},
-    reading::Step,
-    record::{RecordCopier, digest_of},
-    sender::{Every, LANE_BYTES, LaneSender, PARCEL_COUNT},
+    door::Doors,
     starter::StartRequest,
-    table::{State, list_of},
+    table::list_of,
 };
-use crate::{metrics, settings::Settings};
+use crate::settings::Settings;
 
-/// The longest that one poll waits; commands wait as long at most.
+/// The longest between two looks at the group's events.
 const POLL: Duration = Duration::from_millis(50);
-/// How many bytes a lane has more than another when logs move.
-const MUCH_MORE: usize = LANE_BYTES / 8;
 
 /// What the poll thread tells others about itself.
 #[derive(Debug, Default)]
@@ -66,14 +59,10 @@ pub struct Poller {
     /// To the starter.
     pub starter: UnboundedSender<StartRequest>,
     /// Into the lanes.
-    pub lanes: Vec<LaneSender>,
+    pub doors: Doors,
     /// Shows that the loop is alive.
     pub pulse: Arc<Pulse>,
-    /// Copies messages.
-    pub copier: RecordCopier,
-    /// From Kafka.
-    pub queues: Queues,
-    /// Rings when there is something to do.
+    /// Rings when there is a command.
     pub bell: Arc<Bell>,
 }
 
@@ -91,15 +80,11 @@ impl Poller {
         let mut courtesy = Every::new(Duration::from_secs(5));
         while !stop() {
             self.pulse.beat();
-            self.obey_commands();
-            let taken = self.poll_some()?;
-            if taken == 0 && positions.is_due() {
-                self.take_trailing();
-            }
-            self.send_all();
+            self.serve_group()?;
+            self.obey_commands()?;
             self.start_taken();
-            if taken == 0 {
-                self.bell.wait(POLL);
+            if positions.is_due() {
+                self.pass_on_positions();
             }
             if second.is_due() {
                 self.note_progress();
@@ -108,21 +93,9 @@ impl Poller {
             if courtesy.is_due() {
                 self.tell_kafka();
             }
+            self.bell.wait(POLL);
         }
         Ok(())
-    }
-
-    /// Takes what waits, up to a bound, so that commands do not wait long; how many records it was.
-    fn poll_some(&mut self) -> Result<usize, KafkaError> {
-        self.serve_group()?;
-        let mut taken = 0;
-        for _ in 0..self.queues.count() {
-            let Some(queue) = self.queues.take_first() else { break };
-            let Some(lane) = self.lane_of(&queue.claim) else { continue };
-            taken += self.drain(&queue, lane)?;
-            self.queues.put_back(queue);
-        }
-        Ok(taken)
     }
 
     /// Rebalances, statistics and errors of the whole client; records come by the partitions' own queues only.
@@ -147,53 +120,13 @@ impl Poller {
         }
     }
 
-    /// The lane of a claim that is being read. A log of which nothing is on its way leaves a lane that has much more than
-    /// another: with lanes that logs keep, one runs dry while another has too much. Otherwise it stays, since each log in a
-    /// batch costs rows of its own, and batches of half the logs cost half of them.
-    fn lane_of(&self, claim: &Arc<Claim>) -> Option<usize> {
-        let mut table = self.consumer.context().table();
-        let State::Reading { assignment, paused: false, .. } = &table.holding(claim)?.state else {
-            return None;
-        };
-        let emptiest = self.emptiest_lane();
-        if assignment.is_idle()
-            && self.lanes[assignment.lane()].held() > self.lanes[emptiest].held() + MUCH_MORE
-        {
-            assignment.move_to(emptiest);
-        }
-        Some(assignment.lane())
-    }
-
-    /// Takes a parcel's worth at most, as long as the lane has room: what it cannot take stays with librdkafka, which then
-    /// fetches no more of this partition.
-    fn drain(&mut self, queue: &LogQueue, lane: usize) -> Result<usize, KafkaError> {
-        for taken in 0..PARCEL_COUNT {
-            if !self.lanes[lane].has_room() {
-                metrics::lane_full();
-                return Ok(taken);
-            }
-            match queue.records.poll(Duration::ZERO) {
-                Some(Ok(message)) => self.take(&message),
-                Some(Err(error)) => self.fail(&error, Some(&queue.claim))?,
-                None => return Ok(taken),
-            }
-        }
-        Ok(PARCEL_COUNT)
-    }
-
     /// Stops fetching and closes the lanes; from here on nothing new is read.
     pub fn close_lanes(&mut self) {
-        self.send_all();
-        self.lanes.clear();
-        self.queues.clear();
-        let mut table = self.consumer.context().table();
-        let fetched = list_of(table.iter().filter(|owned| owned.is_fetched()).map(|owned| &owned.claim));
-        for owned in table.iter_mut() {
-            if let State::Reading { paused, .. } = &mut owned.state {
-                *paused = true;
-            }
-        }
+        let table = self.consumer.context().table();
+        let fetched = list_of(table.iter().filter(|owned| owned.log().is_some()).map(|owned| &owned.claim));
+        table.iter().filter_map(|owned| owned.log()).for_each(|log| log.close());
         drop(table);
+        self.doors.iter().for_each(|door| door.close());
         self.unassign(&fetched);
     }
 
@@ -205,63 +138,21 @@ impl Poller {
         }
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>) {
-        let context = Arc::clone(self.consumer.context());
-        let mut table = context.table();
-        let Some(owned) = table.get_mut(message.topic(), message.partition()) else { return };
-        let State::Reading { assignment, reading, .. } = &mut owned.state else { return };
-        let step = reading.record(message.offset(), || digest_of(message));
-        let assignment = Arc::clone(assignment);
-        drop(table);
-        match step {
-            Step::Take { hole, unverified } => {
-                if unverified {
-                    warn!(log = ?assignment.name, "last_record_not_delivered: it cannot be compared, reading goes on");
-                }
-                if let Some(run) = hole {
-                    self.push(&assignment, Item::Skipped(run));
-                }
-                let item = self.copier.copy(message);
-                self.push(&assignment, item);
-            }
-            Step::Verified | Step::Repeated => {}
-            Step::Diverged => self.stop_diverged(&assignment, message.offset()),
-        }
-    }
-
-    pub(super) fn push(&mut self, assignment: &Arc<Assignment>, item: Item) {
-        self.lanes[assignment.lane()].push(assignment, item);
-    }
-
-    /// The lane that holds least.
-    fn emptiest_lane(&self) -> usize {
-        (0..self.lanes.len()).min_by_key(|lane| self.lanes[*lane].held()).unwrap_or(0)
-    }
-
-    fn send_all(&mut self) {
-        self.lanes.iter_mut().for_each(LaneSender::send);
-    }
-
-    /// After an empty poll: markers and aborted records at the end of a log show only in the consumer's position.
-    fn take_trailing(&mut self) {
+    /// Markers and aborted records at the end of a log show only in the consumer's position.
+    fn pass_on_positions(&self) {
         let Ok(positions) = self.consumer.position() else { return };
-        let context = Arc::clone(self.consumer.context());
-        let mut runs = Vec::new();
+        let mut table = self.consumer.context().table();
         for element in positions.elements() {
             let Offset::Offset(position) = element.offset() else { continue };
-            let mut table = context.table();
-            let Some(owned) = table.get_mut(element.topic(), element.partition()) else { continue };
-            let State::Reading { assignment, reading, .. } = &mut owned.state else { continue };
-            if let Some(run) = reading.position(position) {
-                runs.push((Arc::clone(assignment), run));
+            let owned = table.get_mut(element.topic(), element.partition());
+            let Some(log) = owned.and_then(|owned| owned.log()) else { continue };
+            if log.open().source().is_some_and(|source| source.note_position(position)) {
+                self.doors[log.assignment.lane()].ring();
             }
-        }
-        for (assignment, run) in runs {
-            self.push(&assignment, Item::Skipped(run));
         }
     }
 
-    fn fail(&mut self, error: &KafkaError, claim: Option<&Arc<Claim>>) -> Result<(), KafkaError> {
+    pub(super) fn fail(&mut self, error: &KafkaError, claim: Option<&Arc<Claim>>) -> Result<(), KafkaError> {
         match error {
             KafkaError::MessageConsumptionFatal(_) => return Err(error.clone()),
             KafkaError::MessageConsumption(code) if is_transport(*code) => return Ok(()),
@@ -276,9 +167,8 @@ impl Poller {
         // rdkafka does not say which partition it concerns.
         warn!(%error, "consumer_error: all partitions start anew at their stored positions");
         let context = Arc::clone(self.consumer.context());
-        let reading = |state: &State| matches!(state, State::Reading { .. });
         let claims: Vec<_> =
-            context.table().iter().filter(|it| reading(&it.state)).map(|it| Arc::clone(&it.claim)).collect();
+            context.table().iter().filter(|it| it.log().is_some()).map(|it| Arc::clone(&it.claim)).collect();
         self.rewind(&claims, RewindReason::Consumer);
         Ok(())
     }
@@ -300,4 +190,27 @@ fn is_transport(code: RDKafkaErrorCode) -> bool {
             | Code::NotCoordinator
             | Code::CoordinatorLoadInProgress
     )
+}
+
+/// A moment that comes round.
+#[derive(Debug)]
+struct Every {
+    period: Duration,
+    last: Instant,
+}
+
+impl Every {
+    /// The first one is a period from now.
+    fn new(period: Duration) -> Self {
+        Self { period, last: Instant::now() }
+    }
+
+    /// Whether a period has passed since this was last true.
+    fn is_due(&mut self) -> bool {
+        let due = self.last.elapsed() >= self.period;
+        if due {
+            self.last = Instant::now();
+        }
+        due
+    }
 }

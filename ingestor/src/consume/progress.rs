@@ -6,7 +6,7 @@ use rdkafka::{
 };
 use tracing::info;
 
-use super::{poller::Poller, sender::LaneSender, table::State};
+use super::{poller::Poller, table::State};
 use crate::metrics;
 
 impl Poller {
@@ -14,8 +14,8 @@ impl Poller {
     pub fn tell_kafka(&self) {
         let mut list = TopicPartitionList::new();
         for owned in self.consumer.context().table().iter_mut() {
-            if let State::Reading { assignment, .. } = &owned.state {
-                owned.stored_next = assignment.stored_next();
+            if let Some(stored) = owned.assignment().map(|it| it.stored_next()) {
+                owned.stored_next = stored;
                 if owned.stored_next > owned.told {
                     owned.told = owned.stored_next;
                     let offset = Offset::Offset(owned.stored_next);
@@ -34,12 +34,10 @@ impl Poller {
     /// A position that moved ends the back-off.
     pub(super) fn note_progress(&self) {
         for owned in self.consumer.context().table().iter_mut() {
-            if let State::Reading { assignment, .. } = &owned.state {
-                let stored = assignment.stored_next();
-                if stored > owned.stored_next {
-                    owned.rewinds = 0;
-                    owned.stored_next = stored;
-                }
+            let stored = owned.assignment().map(|it| it.stored_next());
+            if let Some(stored) = stored.filter(|stored| *stored > owned.stored_next) {
+                owned.rewinds = 0;
+                owned.stored_next = stored;
             }
         }
     }
@@ -50,7 +48,7 @@ impl Poller {
         let stopped =
             |reason| table.iter().filter(|it| matches!(it.state, State::Stopped(r) if r == reason)).count();
         metrics::partitions(table.iter().count(), stopped);
-        let oldest = self.lanes.iter().map(LaneSender::oldest_age).max().unwrap_or_default();
+        let oldest = self.doors.iter().map(|door| door.oldest_age()).max().unwrap_or_default();
         metrics::lag(lag, oldest);
     }
 }

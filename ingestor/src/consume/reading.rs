@@ -3,7 +3,16 @@
 use shared::account::DispositionKind;
 use store::logs::LastRecord;
 
-use super::parcel::Run;
+/// Consecutive offsets that no record stands for: `from` inclusive, `next` exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The first.
+    pub from: i64,
+    /// One after the last.
+    pub next: i64,
+    /// Why.
+    pub kind: DispositionKind,
+}
 
 /// The reading of one partition within one assignment (semantics.md 4).
 #[derive(Debug)]
@@ -86,11 +95,6 @@ impl Reading {
         self.position_trusted = true;
     }
 
-    /// The partition is fetched anew from [`Self::fetch_from`]; the position may still be the one from before.
-    pub fn distrust_position(&mut self) {
-        self.position_trusted = false;
-    }
-
     /// Whether the stored last record is still awaited.
     pub fn awaits_last_record(&self) -> bool {
         self.verify.is_some()
@@ -160,8 +164,6 @@ mod tests {
         reading.trust_position();
         assert_eq!(reading.position(9), Some(hole(5, 9)));
         assert_eq!(reading.position(9), None);
-        reading.distrust_position();
-        assert_eq!(reading.position(12), None);
         assert_eq!(reading.record(9, unasked), Step::Take { hole: None, unverified: false });
         assert_eq!(reading.position(12), Some(hole(10, 12)));
     }

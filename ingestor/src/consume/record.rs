@@ -1,75 +1,90 @@
-//! From librdkafka's message to ours: one copy, so that fetch buffers are freed at once.
+//! librdkafka's message as a record: where its bytes lie, so that they are decoded without a copy.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bus::dead_letter::DIGEST_HEADER;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
 use sha2::{Digest, Sha256};
 use shared::record::record_digest;
-use store::RawRecord;
+use store::{AsRecord, RecordRef, batch::Header};
 
-use super::parcel::Item;
+use super::log::Aside;
 
 /// Stands for a header name that is not UTF-8.
 const UNREADABLE_HEADER: &str = "(header name is not UTF-8)";
 
-/// Bytes are carved from chunks of this size: one allocation for some hundred records.
-const CHUNK: usize = 128 * 1024;
-
-/// Copies messages.
+/// A record as it is decoded, and kept until it is stored.
 #[derive(Debug)]
-pub struct RecordCopier {
-    chunk: BytesMut,
-    max_kept: usize,
+pub struct Taken<'a> {
+    /// Its offset.
+    pub offset: i64,
+    /// Its bytes, except a value that is too large to be kept.
+    pub key: Option<&'a [u8]>,
+    /// The value.
+    pub value: Option<&'a [u8]>,
+    /// The headers.
+    pub headers: Vec<Header>,
+    /// Kafka's record time, milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
+    /// Key, value and headers together, as Kafka delivered them.
+    pub size: usize,
+    /// [`record_digest`], where the value was too large to be kept and it cannot be computed later.
+    pub digest: Option<[u8; 32]>,
 }
 
-impl RecordCopier {
-    /// A copier that keeps at most so many bytes of a value; of a larger one only its SHA-256 is kept.
-    pub fn new(max_kept: usize) -> Self {
-        Self { chunk: BytesMut::new(), max_kept }
-    }
-
-    /// The message as an item for a lane.
-    pub fn copy(&mut self, message: &BorrowedMessage<'_>) -> Item {
-        let mut headers = message.headers().map(read_headers).unwrap_or_default();
-        let size = message.key_len()
-            + message.payload_len()
-            + headers
-                .iter()
-                .map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len))
-                .sum::<usize>();
-        let mut digest = None;
-        let value = match message.payload() {
-            Some(value) if value.len() > self.max_kept => {
-                digest = Some(digest_of(message));
-                headers
-                    .push((DIGEST_HEADER.to_owned(), Some(Bytes::from(hex::encode(Sha256::digest(value))))));
-                None
-            }
-            value => value.map(|value| self.carve(value)),
-        };
-        let raw = RawRecord {
-            key: message.key().map(|key| self.carve(key)),
-            value,
-            headers,
+impl<'a> Taken<'a> {
+    /// The message's; of a value of more than `max_kept` bytes only its SHA-256 is kept, in a header.
+    pub fn of(message: &'a BorrowedMessage<'_>, max_kept: usize) -> Self {
+        let mut taken = Self {
+            offset: message.offset(),
+            key: message.key(),
+            value: message.payload(),
+            headers: message.headers().map(read_headers).unwrap_or_default(),
             timestamp_ms: message.timestamp().to_millis(),
+            size: 0,
+            digest: None,
         };
-        Item::Record { offset: message.offset(), raw: Arc::new(raw), size, digest }
+        let of_headers: usize =
+            taken.headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len)).sum();
+        taken.size = of_headers + message.key_len() + message.payload_len();
+        if let Some(value) = taken.value.take_if(|value| value.len() > max_kept) {
+            taken.digest = Some(digest_of(message));
+            let digest = hex::encode(Sha256::digest(value));
+            taken.headers.push((DIGEST_HEADER.to_owned(), Some(Bytes::from(digest))));
+        }
+        taken
     }
 
-    fn carve(&mut self, bytes: &[u8]) -> Bytes {
-        if bytes.len() >= CHUNK / 4 {
-            return Bytes::copy_from_slice(bytes);
+    /// One that was put aside.
+    pub fn again(aside: &'a Aside) -> Self {
+        let record = aside.record.as_record();
+        Self {
+            offset: aside.offset,
+            key: record.key,
+            value: record.value,
+            headers: record.headers.to_vec(),
+            timestamp_ms: record.timestamp_ms,
+            size: aside.size,
+            digest: aside.digest,
         }
-        if self.chunk.capacity() < bytes.len() {
-            self.chunk = BytesMut::with_capacity(CHUNK);
+    }
+
+    /// To be looked at later, when the message is gone.
+    pub fn put_aside(&self) -> Aside {
+        Aside {
+            offset: self.offset,
+            record: self.as_record().to_owned(),
+            size: self.size,
+            digest: self.digest,
         }
-        self.chunk.extend_from_slice(bytes);
-        self.chunk.split().freeze()
+    }
+}
+
+impl AsRecord for Taken<'_> {
+    fn as_record(&self) -> RecordRef<'_> {
+        let Self { key, value, ref headers, timestamp_ms, .. } = *self;
+        RecordRef { key, value, headers, timestamp_ms }
     }
 }
 
@@ -78,9 +93,7 @@ pub fn digest_of(message: &BorrowedMessage<'_>) -> [u8; 32] {
     record_digest(message.key(), message.payload(), message.timestamp().to_millis())
 }
 
-type OwnedHeader = (String, Option<Bytes>);
-
-fn read_headers(headers: &BorrowedHeaders) -> Vec<OwnedHeader> {
+fn read_headers(headers: &BorrowedHeaders) -> Vec<Header> {
     let read = |index| {
         let header = headers.get(index);
         (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak, mpsc::Sender},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use super::{
     claim::Claim,
-    command::Command,
+    command::{Command, Commands},
     context::GroupContext,
     plan::{Plan, StopReason, Watermarks, plan},
     table::{after, back_off},
@@ -68,7 +68,7 @@ pub struct Starter {
     /// Asked for watermarks; gone when the poll thread has ended.
     pub consumer: Weak<BaseConsumer<GroupContext>>,
     /// The poll thread.
-    pub commands: Sender<Command>,
+    pub commands: Commands,
     /// Readiness.
     pub conditions: Conditions,
 }
@@ -167,7 +167,7 @@ impl Starter {
                     warn!(log = ?log.name, "last_record_gone: it cannot be compared, reading goes on");
                 }
                 let claim = request.claim;
-                self.tell(Command::Begin { claim, log: Box::new(log), beginning });
+                self.commands.send(Command::Begin { claim, log: Box::new(log), beginning });
                 None
             }
             Plan::Stop(reason) => Some(self.stop(request, &log, kafka, reason)),
@@ -199,14 +199,9 @@ impl Starter {
             };
             error!(log = ?log.name, position = log.next_offset, low = kafka.low, end = kafka.high,
                 reason = reason.as_str(), remedy, "partition_stopped");
-            self.tell(Command::Stop { claim: Arc::clone(&request.claim), reason });
+            self.commands.send(Command::Stop { claim: Arc::clone(&request.claim), reason });
         }
         request
-    }
-
-    fn tell(&self, command: Command) {
-        // A poll thread that has ended needs no answer.
-        let _ = self.commands.send(command);
     }
 }
 

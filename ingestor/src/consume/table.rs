@@ -10,8 +10,8 @@ use rdkafka::TopicPartitionList;
 
 use super::{
     claim::{Assignment, Claim},
+    log::ReadLog,
     plan::StopReason,
-    reading::Reading,
 };
 
 /// A partition of ours.
@@ -36,23 +36,29 @@ pub struct Owned {
 pub enum State {
     /// The starter is finding out where to begin.
     Starting,
-    /// It is being fetched, or would be if its lane were not full.
-    Reading {
-        /// What its records carry.
-        assignment: Arc<Assignment>,
-        /// Which offsets were handed on.
-        reading: Reading,
-        /// Its lane is full: it is not fetched for now.
-        paused: bool,
-    },
+    /// It is being fetched.
+    Reading(Arc<ReadLog>),
     /// It is not read until somebody decides.
     Stopped(StopReason),
 }
 
 impl Owned {
-    /// Whether librdkafka has it in its assignment.
-    pub fn is_fetched(&self) -> bool {
-        matches!(self.state, State::Reading { paused: false, .. })
+    /// The log, while it is being read.
+    pub fn log(&self) -> Option<&Arc<ReadLog>> {
+        if let State::Reading(log) = &self.state { Some(log) } else { None }
+    }
+
+    /// What is read of it.
+    pub fn assignment(&self) -> Option<&Arc<Assignment>> {
+        self.log().map(|log| &log.assignment)
+    }
+
+    /// Makes everything read of it void, and has nothing more read: from here on it may be assigned anew.
+    fn void(&self) {
+        self.claim.revoke();
+        if let Some(log) = self.log() {
+            log.close();
+        }
     }
 }
 
@@ -76,7 +82,7 @@ impl Table {
             told: 0,
         };
         if let Some(old) = self.topics.entry(Arc::clone(&claim.topic)).or_default().insert(partition, owned) {
-            old.claim.revoke();
+            old.void();
         }
         claim
     }
@@ -85,7 +91,7 @@ impl Table {
     pub fn renew(&mut self, topic: &str, partition: i32) -> Option<Arc<Claim>> {
         let claim = self.next_claim(topic, partition);
         let owned = self.get_mut(topic, partition)?;
-        owned.claim.revoke();
+        owned.void();
         owned.claim = Arc::clone(&claim);
         owned.state = State::Starting;
         Some(claim)
@@ -94,7 +100,7 @@ impl Table {
     /// Gives a partition up.
     pub fn release(&mut self, topic: &str, partition: i32) -> Option<Owned> {
         let owned = self.topics.get_mut(topic)?.remove(&partition)?;
-        owned.claim.revoke();
+        owned.void();
         Some(owned)
     }
 
@@ -122,7 +128,7 @@ impl Table {
     pub fn quietest_lane(&self, lanes: usize) -> usize {
         let mut load = vec![0_usize; lanes];
         for owned in self.iter() {
-            if let State::Reading { assignment, .. } = &owned.state {
+            if let Some(assignment) = owned.assignment() {
                 load[assignment.lane()] += 1;
             }
         }
@@ -163,10 +169,7 @@ pub fn after(wait: Duration) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use shared::position::LogName;
-
     use super::*;
-    use crate::consume::claim::Hold;
 
     #[test]
     fn a_claim_is_revoked_when_its_partition_is_taken_again_or_lost() {
@@ -180,29 +183,6 @@ mod tests {
         table.release("t", 0);
         assert!(!third.may_append());
         assert!(table.renew("t", 0).is_none());
-    }
-
-    #[test]
-    fn lanes_are_filled_evenly_and_a_log_moves_only_when_nothing_of_it_is_on_its_way() {
-        let mut table = Table::default();
-        let mut assignments = Vec::new();
-        for partition in 0..7 {
-            let claim = table.take("t", partition);
-            let lane = table.quietest_lane(2);
-            let name = LogName { cluster: "c".to_owned(), topic: "t".to_owned(), partition, incarnation: 1 };
-            let assignment = Arc::new(Assignment::new(claim, partition, name, "".into(), false, lane, 0));
-            assignments.push(Arc::clone(&assignment));
-            let state = State::Reading { assignment, reading: Reading::from(0, None), paused: false };
-            table.get_mut("t", partition).unwrap().state = state;
-        }
-        let on = |lane| assignments.iter().filter(|it| it.lane() == lane).count();
-        assert_eq!((on(0), on(1)), (4, 3));
-
-        let (first, second) = (Hold::new(&assignments[0]), Hold::new(&assignments[0]));
-        drop(first);
-        assert!(!assignments[0].is_idle());
-        drop(second);
-        assert!(assignments[0].is_idle());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::prepare::Prepared;
 use super::settle::Verdict;
-use crate::batch::{RawRecord, Slot, Stage};
+use crate::batch::{RecordPlace, Slot, Span, Stage};
 use crate::copy::CopyBuffer;
 
 /// Longest pointer and detail that a dead letter keeps; what is longer is cut with an ellipsis.
@@ -49,8 +49,7 @@ pub(super) fn other_rows(
             write_disposition(&mut dispositions.0, span.log_id, slot.range(), &account);
             dispositions.1 += 1;
             if let Some(letter) = &account.letter {
-                let coordinates = (span.log_id, slot.range().0);
-                write_letter(&mut letters.0, coordinates, recorded_at, account.event_id, letter);
+                write_letter(&mut letters.0, span, slot.range().0, recorded_at, account.event_id, letter);
                 letters.1 += 1;
             }
         }
@@ -70,7 +69,7 @@ struct Account<'a> {
 struct Letter<'a> {
     stage: Stage,
     refusal: std::borrow::Cow<'a, Refusal>,
-    record: &'a RawRecord,
+    record: RecordPlace,
 }
 
 /// How an entry that is no stored event is accounted for.
@@ -84,7 +83,7 @@ fn account(slot: &Slot, verdict: Verdict) -> Option<Account<'_>> {
                 }
                 Verdict::Conflict => {
                     let letter =
-                        Letter { stage: Stage::Append, refusal: conflict(), record: &accepted.record };
+                        Letter { stage: Stage::Append, refusal: conflict(), record: accepted.record };
                     Some(Account { kind: DispositionKind::DeadLettered, event_id, letter: Some(letter) })
                 }
                 Verdict::Stored | Verdict::AsGiven => None,
@@ -96,7 +95,7 @@ fn account(slot: &Slot, verdict: Verdict) -> Option<Account<'_>> {
             letter: Some(Letter {
                 stage: rejected.stage,
                 refusal: std::borrow::Cow::Borrowed(&rejected.refusal),
-                record: &rejected.record,
+                record: rejected.record,
             }),
         }),
         Slot::Skipped { kind, .. } => Some(Account { kind: *kind, event_id: None, letter: None }),
@@ -123,18 +122,19 @@ fn write_disposition(copy: &mut CopyBuffer, log_id: i32, (from, next): (i64, i64
 
 fn write_letter(
     copy: &mut CopyBuffer,
-    (log_id, offset): (i32, i64),
+    span: &Span,
+    offset: i64,
     recorded_at: Timestamp,
     event_id: Option<Uuid>,
     letter: &Letter<'_>,
 ) {
-    let record = letter.record;
+    let record = span.record(letter.record);
     copy.row(13);
     copy.timestamp(recorded_at);
     copy.i64(offset);
     copy.optional(record.timestamp_ms, CopyBuffer::i64);
     copy.optional(event_id, CopyBuffer::uuid);
-    copy.i32(log_id);
+    copy.i32(span.log_id);
     copy.text(letter.stage.as_str());
     copy.text(letter.refusal.reason.as_str());
     copy.text(&storable(&letter.refusal.pointer));

@@ -21,7 +21,7 @@ impl SpareChunks {
         spare.unwrap_or_else(|| BytesMut::with_capacity(CHUNK.max(at_least)))
     }
 
-    fn put(&self, mut chunk: BytesMut) {
+    pub(super) fn put(&self, mut chunk: BytesMut) {
         chunk.clear();
         let mut kept = self.lock();
         if chunk.capacity() == CHUNK && kept.len() < MOST_SPARE {

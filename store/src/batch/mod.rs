@@ -1,34 +1,23 @@
 //! What one transaction stores: records in offset order, one span per log (semantics.md 4).
 
 mod chunk;
+mod record;
 mod row;
 mod span;
 
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use shared::account::DispositionKind;
 use shared::event::Event;
 use shared::refusal::Refusal;
 
 pub use chunk::SpareChunks;
+pub(crate) use record::Place as RecordPlace;
+pub use record::{AsRecord, Header, RawRecord, RecordRef};
 pub(crate) use row::Place as RowPlace;
 pub(crate) use span::{Accepted, Slot};
 pub use span::{Span, SpanBuilder};
-
-/// A Kafka record as it came: what a dead letter keeps.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RawRecord {
-    /// The key's bytes.
-    pub key: Option<Bytes>,
-    /// The value's bytes.
-    pub value: Option<Bytes>,
-    /// The headers, in order; names may repeat.
-    pub headers: Vec<(String, Option<Bytes>)>,
-    /// Kafka's record time, milliseconds since 1970.
-    pub timestamp_ms: Option<i64>,
-}
 
 /// Where in its way a record was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,7 +63,7 @@ impl fmt::Display for Stage {
 
 /// An accepted event; whether it is stored, a duplicate or a conflict, the append decides.
 #[derive(Debug, Clone)]
-pub struct Candidate<T = String> {
+pub struct Candidate<T = String, R = Arc<RawRecord>> {
     /// Its Kafka offset.
     pub offset: i64,
     /// The event.
@@ -82,12 +71,12 @@ pub struct Candidate<T = String> {
     /// The class it is stored in for ever.
     pub retention_class: Arc<str>,
     /// The record, for the dead letter of a conflict.
-    pub record: Arc<RawRecord>,
+    pub record: R,
 }
 
 /// A record that is dead-lettered.
 #[derive(Debug, Clone)]
-pub struct Rejected {
+pub struct Rejected<R = Arc<RawRecord>> {
     /// Its Kafka offset.
     pub offset: i64,
     /// Why.
@@ -95,16 +84,16 @@ pub struct Rejected {
     /// Where.
     pub stage: Stage,
     /// The record.
-    pub record: Arc<RawRecord>,
+    pub record: R,
 }
 
 /// What stands at an offset, or over a run of offsets.
 #[derive(Debug, Clone)]
-pub enum Entry<T = String> {
+pub enum Entry<T = String, R = Arc<RawRecord>> {
     /// An accepted event.
-    Candidate(Candidate<T>),
+    Candidate(Candidate<T, R>),
     /// A refused record.
-    Rejected(Rejected),
+    Rejected(Rejected<R>),
     /// Offsets from `from` (inclusive) to `next` (exclusive) that are no records for us.
     Skipped {
         /// The first of them.
@@ -116,7 +105,7 @@ pub enum Entry<T = String> {
     },
 }
 
-impl<T> Entry<T> {
+impl<T, R> Entry<T, R> {
     /// The offsets it covers: first, and one past the last.
     pub fn range(&self) -> (i64, i64) {
         match self {

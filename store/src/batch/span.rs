@@ -8,12 +8,15 @@ use shared::account::DispositionKind;
 use shared::event::Event;
 use shared::leaf::{Leaf, LeafHasher};
 use shared::position::LogName;
+use shared::record::record_digest;
+use shared::refusal::Refusal;
 use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
 use super::chunk::SpareChunks;
+use super::record::{AsRecord, Place as RecordPlace, RawRecord, Records};
 use super::row::{Place, Rows};
-use super::{Candidate, Entry, InvalidBatch, RawRecord, Rejected};
+use super::{Candidate, Entry, InvalidBatch, Stage};
 use crate::logs::LastRecord;
 
 /// The part of one log in a batch.
@@ -34,13 +37,14 @@ pub struct Span {
     /// The classes of its events, each once.
     pub(crate) classes: Vec<Arc<str>>,
     rows: Rows,
+    records: Records,
 }
 
 /// An [`Entry`], encoded.
 #[derive(Debug, Clone)]
 pub(crate) enum Slot {
     Accepted(Accepted),
-    Rejected(Box<Rejected>),
+    Rejected(Refused),
     Skipped { from: i64, next: i64, kind: DispositionKind },
 }
 
@@ -53,8 +57,17 @@ pub(crate) struct Accepted {
     /// The hash of its leaf, once it is stored.
     pub(crate) leaf: [u8; 32],
     /// The record, for the dead letter of a conflict.
-    pub(crate) record: Arc<RawRecord>,
+    pub(crate) record: RecordPlace,
     pub(crate) row: Place,
+}
+
+/// A refused record as it waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) offset: i64,
+    pub(crate) refusal: Box<Refusal>,
+    pub(crate) stage: Stage,
+    pub(crate) record: RecordPlace,
 }
 
 impl Slot {
@@ -91,7 +104,8 @@ impl SpanBuilder {
             last_record: None,
             slots: Vec::new(),
             classes: Vec::new(),
-            rows: Rows::new(spare),
+            rows: Rows::new(spare.clone()),
+            records: Records::new(spare),
         };
         Self { span, hasher: LeafHasher::default() }
     }
@@ -102,7 +116,7 @@ impl SpanBuilder {
     }
 
     /// Adds the next entry, in offset order.
-    pub fn push<T: AsRef<str>>(&mut self, entry: Entry<T>) {
+    pub fn push<T: AsRef<str>, R: AsRecord>(&mut self, entry: Entry<T, R>) {
         let (from, next) = entry.range();
         if self.span.slots.is_empty() {
             self.span.from_offset = from;
@@ -110,21 +124,39 @@ impl SpanBuilder {
         self.span.next_offset = next;
         let slot = match entry {
             Entry::Candidate(candidate) => Slot::Accepted(self.encode(candidate)),
-            Entry::Rejected(rejected) => Slot::Rejected(Box::new(rejected)),
+            Entry::Rejected(rejected) => Slot::Rejected(Refused {
+                offset: rejected.offset,
+                refusal: Box::new(rejected.refusal),
+                stage: rejected.stage,
+                record: self.span.records.keep(rejected.record.as_record()),
+            }),
             Entry::Skipped { from, next, kind } => Slot::Skipped { from, next, kind },
         };
         self.span.slots.push(slot);
     }
 
-    fn encode<T: AsRef<str>>(&mut self, candidate: Candidate<T>) -> Accepted {
+    fn encode<T: AsRef<str>, R: AsRecord>(&mut self, candidate: Candidate<T, R>) -> Accepted {
         let Candidate { offset, event, retention_class, record } = candidate;
         let event = event.borrowed();
         let leaf = self.hasher.hash(&self.span.name, offset, &Leaf::Stored(&event));
+        let record = self.span.records.keep(record.as_record());
         let row = self.span.rows.push((self.span.log_id, offset), &event, &retention_class);
         if !self.span.classes.contains(&retention_class) {
             self.span.classes.push(retention_class);
         }
         Accepted { offset, event_id: event.event_id, timestamp: event.timestamp, leaf, record, row }
+    }
+
+    /// What was read last of the log, when the span holds a record.
+    pub fn last_record(&self) -> Option<LastRecord> {
+        let (offset, place) = self.span.slots.iter().rev().find_map(|slot| match slot {
+            Slot::Accepted(accepted) => Some((accepted.offset, accepted.record)),
+            Slot::Rejected(rejected) => Some((rejected.offset, rejected.record)),
+            Slot::Skipped { .. } => None,
+        })?;
+        let record = self.span.record(place);
+        let digest = record_digest(record.key.as_deref(), record.value.as_deref(), record.timestamp_ms);
+        Some(LastRecord { offset, digest })
     }
 
     /// The span; with what was read last of its log.
@@ -133,8 +165,8 @@ impl SpanBuilder {
     }
 }
 
-impl<T: AsRef<str>> Extend<Entry<T>> for SpanBuilder {
-    fn extend<I: IntoIterator<Item = Entry<T>>>(&mut self, entries: I) {
+impl<T: AsRef<str>, R: AsRecord> Extend<Entry<T, R>> for SpanBuilder {
+    fn extend<I: IntoIterator<Item = Entry<T, R>>>(&mut self, entries: I) {
         entries.into_iter().for_each(|entry| self.push(entry));
     }
 }
@@ -153,6 +185,11 @@ impl Span {
     /// An accepted event, read back from its row.
     pub(crate) fn event(&self, accepted: &Accepted) -> Event {
         self.rows.read(accepted.row)
+    }
+
+    /// A record as it came.
+    pub(crate) fn record(&self, place: RecordPlace) -> RawRecord {
+        self.records.read(place)
     }
 
     /// Writes the time of recording into the rows, and makes them ready to be sent.
