@@ -52,6 +52,9 @@ impl Telemetry {
         });
         let keeper = json_line::DispatchKeeper::default();
         let lines = lines(settings, keeper.clone()).with_filter(filter(settings));
+        // The keeper wants no events. Without a bound of its own it would have every `trace!` of every crate looked at,
+        // and librdkafka's client has two for each record.
+        let keeper = keeper.with_filter(LevelFilter::OFF);
         Registry::default().with(keeper).with(spans).with(lines).try_init()?;
         Ok(Self { traces })
     }
