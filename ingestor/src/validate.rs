@@ -22,14 +22,16 @@ pub struct Validator {
     /// checking its names.
     pub now: Timestamp,
     retention: Arc<RetentionRules>,
-    classes: HashMap<Arc<str>, HashMap<String, Arc<str>>>,
+    /// By topic, and the one that was looked at last.
+    classes: Vec<(Arc<str>, HashMap<String, Arc<str>>)>,
+    current: usize,
     key_mismatches: u64,
 }
 
 impl Validator {
     /// A validator by these rules.
     pub fn new(retention: Arc<RetentionRules>) -> Self {
-        Self { now: Timestamp::default(), retention, classes: HashMap::new(), key_mismatches: 0 }
+        Self { now: Timestamp::default(), retention, classes: Vec::new(), current: 0, key_mismatches: 0 }
     }
 
     /// Checks and renders one envelope (semantics.md 1, 2).
@@ -60,7 +62,7 @@ impl Validator {
     }
 
     fn class_of(&mut self, event_type: &str, topic: &Arc<str>) -> Arc<str> {
-        let types = self.classes.entry(Arc::clone(topic)).or_default();
+        let types = self.types_of(topic);
         if let Some(class) = types.get(event_type) {
             return Arc::clone(class);
         }
@@ -68,7 +70,21 @@ impl Validator {
             types.clear();
         }
         let class: Arc<str> = self.retention.assign(event_type, topic).into();
-        types.insert(event_type.to_owned(), Arc::clone(&class));
+        self.types_of(topic).insert(event_type.to_owned(), Arc::clone(&class));
         class
+    }
+
+    /// The classes of a topic's types; events of one topic come together.
+    fn types_of(&mut self, topic: &Arc<str>) -> &mut HashMap<String, Arc<str>> {
+        if !self.classes.get(self.current).is_some_and(|(of, _)| Arc::ptr_eq(of, topic)) {
+            let place = self.classes.iter().position(|(of, _)| of == topic);
+            self.current = place.unwrap_or(self.classes.len());
+            match place {
+                // The same topic by another allocation, since a rebalance: from here on by this one.
+                Some(place) => self.classes[place].0 = Arc::clone(topic),
+                None => self.classes.push((Arc::clone(topic), HashMap::new())),
+            }
+        }
+        &mut self.classes[self.current].1
     }
 }

@@ -2,10 +2,29 @@
 //!
 //! The caller names the members in the order of their UTF-16 code units; all names here are ASCII.
 
-use sha2::{Digest, Sha256};
-
 use crate::json::{push_integer, push_string};
 use crate::timestamp::Timestamp;
+
+/// A member's name in its quotes, with the colon behind it.
+#[derive(Clone, Copy)]
+pub(crate) struct Name {
+    quoted: &'static str,
+}
+
+impl Name {
+    /// Of the text `"name":`, as [`name!`] makes it.
+    pub(crate) const fn of(quoted: &'static str) -> Self {
+        Self { quoted }
+    }
+}
+
+/// The [`Name`] of a literal that needs no escapes.
+macro_rules! name {
+    ($name:literal) => {
+        $crate::jcs::Name::of(concat!('"', $name, "\":"))
+    };
+}
+pub(crate) use name;
 
 /// An object under construction.
 pub(crate) struct Object {
@@ -29,59 +48,52 @@ impl Object {
         }
     }
 
-    fn name(&mut self, name: &'static str) {
+    fn name(&mut self, name: Name) {
         #[cfg(debug_assertions)]
         {
-            debug_assert!(self.last < name, "members in order: {} before {name}", self.last);
-            self.last = name;
+            debug_assert!(self.last < name.quoted, "members in order: {} before {}", self.last, name.quoted);
+            self.last = name.quoted;
         }
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
         }
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        self.out.extend_from_slice(name.quoted.as_bytes());
     }
 
     /// A member with any text.
-    pub(crate) fn text(&mut self, name: &'static str, value: &str) {
+    pub(crate) fn text(&mut self, name: Name, value: &str) {
         self.name(name);
         push_string(&mut self.out, value);
     }
 
     /// A member with text that needs no escapes.
-    pub(crate) fn plain(&mut self, name: &'static str, value: &str) {
+    pub(crate) fn plain(&mut self, name: Name, value: &str) {
         self.quoted(name, |out| out.extend_from_slice(value.as_bytes()));
     }
 
     /// A number, as a string.
-    pub(crate) fn number(&mut self, name: &'static str, value: impl Into<i128>) {
+    pub(crate) fn number(&mut self, name: Name, value: impl Into<i128>) {
         self.quoted(name, |out| push_integer(out, value));
     }
 
     /// A time, with six decimals.
-    pub(crate) fn time(&mut self, name: &'static str, value: Timestamp) {
+    pub(crate) fn time(&mut self, name: Name, value: Timestamp) {
         self.quoted(name, |out| value.write_to(out));
     }
 
     /// Hexadecimal, in lower case.
-    pub(crate) fn hex(&mut self, name: &'static str, value: &[u8; 32]) {
+    pub(crate) fn hex(&mut self, name: Name, value: &[u8; 32]) {
         let mut digits = [0; 64];
         hex::encode_to_slice(value, &mut digits).expect("two digits a byte");
         self.quoted(name, |out| out.extend_from_slice(&digits));
     }
 
-    /// The SHA-256 of a text, in hexadecimal.
-    pub(crate) fn sha256_of(&mut self, name: &'static str, text: &str) {
-        self.hex(name, &Sha256::digest(text).into());
-    }
-
     /// A UUID, hyphenated, in lower case.
-    pub(crate) fn uuid(&mut self, name: &'static str, value: uuid::Uuid) {
+    pub(crate) fn uuid(&mut self, name: Name, value: uuid::Uuid) {
         self.plain(name, value.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
     }
 
-    fn quoted(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+    fn quoted(&mut self, name: Name, write: impl FnOnce(&mut Vec<u8>)) {
         self.name(name);
         self.out.push(b'"');
         write(&mut self.out);

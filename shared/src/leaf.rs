@@ -1,18 +1,21 @@
 //! Leaves, roots and append entries: the evidence that is written with the rows (semantics.md 8).
 
 mod entry;
+mod pipeline;
 mod root;
 
 pub use entry::AppendEntry;
+pub use pipeline::LeafPipeline;
 pub use root::RootBuilder;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::account::DispositionKind;
 use crate::event::Event;
-use crate::jcs::Object;
+use crate::jcs::{Object, name};
 use crate::position::LogName;
 use crate::refusal::Reason;
+use crate::sha256;
 
 /// What a leaf's hash starts with, so that no leaf is mistaken for a node (RFC 6962, section 2.1).
 const LEAF: u8 = 0;
@@ -57,7 +60,7 @@ impl Leaf<'_> {
 /// The text that is hashed for an offset: RFC 8785 of strings only.
 pub fn leaf_input(log: &LogName, offset: i64, leaf: &Leaf<'_>) -> String {
     let mut object = Object::with_capacity(if matches!(leaf, Leaf::Stored(_)) { 768 } else { 256 });
-    write_leaf(&mut object, log, offset, leaf);
+    write_leaf(&mut object, log, offset, leaf, &digests_of(leaf));
     object.finish_text()
 }
 
@@ -70,56 +73,74 @@ pub struct LeafHasher {
 impl LeafHasher {
     /// [`leaf_hash`] of [`leaf_input`].
     pub fn hash(&mut self, log: &LogName, offset: i64, leaf: &Leaf<'_>) -> [u8; 32] {
-        self.text.clear();
-        self.text.push(LEAF);
-        let mut object = Object::after(std::mem::take(&mut self.text));
-        write_leaf(&mut object, log, offset, leaf);
-        self.text = object.finish();
+        write_input(&mut self.text, log, offset, leaf, &digests_of(leaf));
         Sha256::digest(&self.text).into()
     }
 }
 
-fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>) {
+/// What stands in an event's leaf for its metadata and its payload.
+struct Digests {
+    metadata: [u8; 32],
+    payload: [u8; 32],
+}
+
+fn digests_of(leaf: &Leaf<'_>) -> Digests {
+    let (metadata, payload) =
+        if let Leaf::Stored(event) = leaf { (event.metadata, event.payload) } else { ("", "") };
+    let ([payload], [metadata]) = sha256::beside([payload.as_bytes()], [metadata.as_bytes()]);
+    Digests { metadata, payload }
+}
+
+/// The bytes that are hashed, in the place of what `text` holds.
+fn write_input(text: &mut Vec<u8>, log: &LogName, offset: i64, leaf: &Leaf<'_>, digests: &Digests) {
+    text.clear();
+    text.push(LEAF);
+    let mut object = Object::after(std::mem::take(text));
+    write_leaf(&mut object, log, offset, leaf, digests);
+    *text = object.finish();
+}
+
+fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>, digests: &Digests) {
     let event = if let Leaf::Stored(event) = leaf { Some(*event) } else { None };
     if let Some(event) = event {
-        object.text("aggregateId", event.aggregate_id);
-        object.text("aggregateType", event.aggregate_type);
+        object.text(name!("aggregateId"), event.aggregate_id);
+        object.text(name!("aggregateType"), event.aggregate_type);
     }
     match leaf {
         Leaf::Stored(Event { event_id, .. })
         | Leaf::Duplicate { event_id }
-        | Leaf::DeadLettered { event_id: Some(event_id), .. } => object.uuid("eventId", *event_id),
+        | Leaf::DeadLettered { event_id: Some(event_id), .. } => object.uuid(name!("eventId"), *event_id),
         Leaf::DeadLettered { event_id: None, .. } | Leaf::Skipped { .. } => {}
     }
     if let Some(event) = event {
-        object.text("eventType", event.event_type);
+        object.text(name!("eventType"), event.event_type);
     }
-    object.number("incarnation", log.incarnation);
-    object.plain("kind", leaf.kind());
-    if let Some(event) = event {
-        object.sha256_of("metadata", event.metadata);
+    object.number(name!("incarnation"), log.incarnation);
+    object.plain(name!("kind"), leaf.kind());
+    if event.is_some() {
+        object.hex(name!("metadata"), &digests.metadata);
     }
     if let Leaf::Skipped { next, .. } = leaf {
-        object.number("next", *next);
+        object.number(name!("next"), *next);
     }
-    object.number("offset", offset);
+    object.number(name!("offset"), offset);
     if let Some(event) = event {
-        object.text("organizationId", event.organization_id);
+        object.text(name!("organizationId"), event.organization_id);
     }
-    object.number("partition", log.partition);
-    if let Some(event) = event {
-        object.sha256_of("payload", event.payload);
+    object.number(name!("partition"), log.partition);
+    if event.is_some() {
+        object.hex(name!("payload"), &digests.payload);
     }
     if let Leaf::DeadLettered { reason, .. } = leaf {
-        object.plain("reason", reason.as_str());
+        object.plain(name!("reason"), reason.as_str());
     }
     if let Some(event) = event {
-        object.time("timestamp", event.timestamp);
+        object.time(name!("timestamp"), event.timestamp);
     }
-    object.text("topic", &log.topic);
-    object.plain("v", "1");
+    object.text(name!("topic"), &log.topic);
+    object.plain(name!("v"), "1");
     if let Some(event) = event {
-        object.number("version", event.version);
+        object.number(name!("version"), event.version);
     }
 }
 

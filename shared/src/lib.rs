@@ -26,6 +26,7 @@ pub mod record;
 pub mod refusal;
 pub mod retention;
 pub mod scope;
+mod sha256;
 pub mod state;
 pub mod text_query;
 pub mod time_bucket;

@@ -62,18 +62,24 @@ impl CopyBuffer {
         self.bytes.put_i16(fields);
     }
 
+    /// A field of a fixed size, at most 16 bytes, with its length: in one piece, since each costs a look at what room there is.
+    fn field<const N: usize>(&mut self, value: [u8; N]) {
+        let mut field = [0; 20];
+        field[..4].copy_from_slice(&length(N).to_be_bytes());
+        field[4..4 + N].copy_from_slice(&value);
+        self.bytes.put_slice(&field[..4 + N]);
+    }
+
     pub(crate) fn null(&mut self) {
         self.bytes.put_i32(-1);
     }
 
     pub(crate) fn i32(&mut self, value: i32) {
-        self.bytes.put_i32(4);
-        self.bytes.put_i32(value);
+        self.field(value.to_be_bytes());
     }
 
     pub(crate) fn i64(&mut self, value: i64) {
-        self.bytes.put_i32(8);
-        self.bytes.put_i64(value);
+        self.field(value.to_be_bytes());
     }
 
     pub(crate) fn timestamp(&mut self, value: Timestamp) {
@@ -81,8 +87,7 @@ impl CopyBuffer {
     }
 
     pub(crate) fn uuid(&mut self, value: Uuid) {
-        self.bytes.put_i32(16);
-        self.bytes.put_slice(value.as_bytes());
+        self.field(value.into_bytes());
     }
 
     /// `bytea`, `text` and `json` alike.

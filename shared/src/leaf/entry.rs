@@ -1,6 +1,6 @@
 //! The entry of one append: the leaf of the ledger's own tree.
 
-use crate::jcs::Object;
+use crate::jcs::{Object, name};
 use crate::position::LogName;
 use crate::timestamp::Timestamp;
 
@@ -33,19 +33,19 @@ impl AppendEntry<'_> {
     /// The entry's text: RFC 8785 of strings only.
     pub fn to_text(&self) -> String {
         let mut object = Object::with_capacity(384);
-        object.number("append", self.append_no);
-        object.number("deadLettered", self.dead_lettered);
-        object.number("duplicate", self.duplicate);
-        object.number("from", self.from_offset);
-        object.number("incarnation", self.log.incarnation);
-        object.number("next", self.next_offset);
-        object.number("partition", self.log.partition);
-        object.time("recordedAt", self.recorded_at);
-        object.hex("root", &self.root);
-        object.number("skipped", self.skipped);
-        object.number("stored", self.stored);
-        object.text("topic", &self.log.topic);
-        object.plain("v", "1");
+        object.number(name!("append"), self.append_no);
+        object.number(name!("deadLettered"), self.dead_lettered);
+        object.number(name!("duplicate"), self.duplicate);
+        object.number(name!("from"), self.from_offset);
+        object.number(name!("incarnation"), self.log.incarnation);
+        object.number(name!("next"), self.next_offset);
+        object.number(name!("partition"), self.log.partition);
+        object.time(name!("recordedAt"), self.recorded_at);
+        object.hex(name!("root"), &self.root);
+        object.number(name!("skipped"), self.skipped);
+        object.number(name!("stored"), self.stored);
+        object.text(name!("topic"), &self.log.topic);
+        object.plain(name!("v"), "1");
         object.finish_text()
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use shared::account::DispositionKind;
 use shared::event::Event;
-use shared::leaf::{Leaf, LeafHasher};
+use shared::leaf::LeafPipeline;
 use shared::position::LogName;
 use shared::record::record_digest;
 use shared::refusal::Refusal;
@@ -85,7 +85,9 @@ impl Slot {
 #[derive(Debug)]
 pub struct SpanBuilder {
     span: Span,
-    hasher: LeafHasher,
+    leaves: LeafPipeline,
+    /// The slot whose leaf is not hashed yet.
+    waiting: Option<usize>,
 }
 
 impl SpanBuilder {
@@ -107,7 +109,7 @@ impl SpanBuilder {
             rows: Rows::new(spare.clone()),
             records: Records::new(spare),
         };
-        Self { span, hasher: LeafHasher::default() }
+        Self { span, leaves: LeafPipeline::default(), waiting: None }
     }
 
     /// Makes room for so many more entries.
@@ -138,13 +140,25 @@ impl SpanBuilder {
     fn encode<T: AsRef<str>, R: AsRecord>(&mut self, candidate: Candidate<T, R>) -> Accepted {
         let Candidate { offset, event, retention_class, record } = candidate;
         let event = event.borrowed();
-        let leaf = self.hasher.hash(&self.span.name, offset, &Leaf::Stored(&event));
+        let before = self.leaves.push(&self.span.name, offset, &event);
+        self.note_leaf(before);
+        self.waiting = Some(self.span.slots.len());
+        let leaf = [0; 32];
         let record = self.span.records.keep(record.as_record());
         let row = self.span.rows.push((self.span.log_id, offset), &event, &retention_class);
         if !self.span.classes.contains(&retention_class) {
             self.span.classes.push(retention_class);
         }
         Accepted { offset, event_id: event.event_id, timestamp: event.timestamp, leaf, record, row }
+    }
+
+    /// The hash of the leaf that was waited for.
+    fn note_leaf(&mut self, hash: Option<[u8; 32]>) {
+        if let (Some(hash), Some(slot)) = (hash, self.waiting.take())
+            && let Some(Slot::Accepted(accepted)) = self.span.slots.get_mut(slot)
+        {
+            accepted.leaf = hash;
+        }
     }
 
     /// What was read last of the log, when the span holds a record.
@@ -160,7 +174,9 @@ impl SpanBuilder {
     }
 
     /// The span; with what was read last of its log.
-    pub fn finish(self, last_record: Option<LastRecord>) -> Span {
+    pub fn finish(mut self, last_record: Option<LastRecord>) -> Span {
+        let last = self.leaves.finish();
+        self.note_leaf(last);
         Span { last_record, ..self.span }
     }
 }
