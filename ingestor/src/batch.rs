@@ -117,7 +117,9 @@ impl Batcher {
             }
             let (added, aside) = match source.next(assignment) {
                 Next::Record(message, hole) => {
-                    hole.into_iter().for_each(|run| draft.skip(assignment, run));
+                    if let Some(run) = hole {
+                        draft.skip(assignment, run);
+                    }
                     let taken = Taken::of(&message, self.max_kept);
                     let added = self.add(draft, assignment, &taken);
                     let aside = added.is_err().then(|| taken.put_aside());
@@ -142,7 +144,7 @@ impl Batcher {
             match added {
                 Ok(()) => {}
                 Err(Stop::Unmet(reference)) => {
-                    aside.into_iter().for_each(|aside| source.put_aside(aside));
+                    source.put_aside(aside);
                     return Err(reference);
                 }
                 Err(Stop::Wait(reason)) => {

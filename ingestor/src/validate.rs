@@ -16,6 +16,8 @@ use crate::{consume::claim::Assignment, decode::header};
 /// Retention classes remembered by type and topic, at most; producers choose the types.
 const MOST_CLASSES: usize = 10_000;
 
+type ClassesByType = HashMap<String, Arc<str>>;
+
 /// Validates for one lane.
 pub struct Validator {
     /// The current time, or a little before: set for each parcel, since asking for each event would cost as much as
@@ -23,7 +25,7 @@ pub struct Validator {
     pub now: Timestamp,
     retention: Arc<RetentionRules>,
     /// By topic, and the one that was looked at last.
-    classes: Vec<(Arc<str>, HashMap<String, Arc<str>>)>,
+    classes: Vec<(Arc<str>, ClassesByType)>,
     current: usize,
     key_mismatches: u64,
 }
@@ -75,7 +77,7 @@ impl Validator {
     }
 
     /// The classes of a topic's types; events of one topic come together.
-    fn types_of(&mut self, topic: &Arc<str>) -> &mut HashMap<String, Arc<str>> {
+    fn types_of(&mut self, topic: &Arc<str>) -> &mut ClassesByType {
         if !self.classes.get(self.current).is_some_and(|(of, _)| Arc::ptr_eq(of, topic)) {
             let place = self.classes.iter().position(|(of, _)| of == topic);
             self.current = place.unwrap_or(self.classes.len());

@@ -158,8 +158,8 @@ impl Source {
     }
 
     /// The record is the next one again.
-    pub fn put_aside(&mut self, record: Aside) {
-        self.aside = Some(Box::new(record));
+    pub fn put_aside(&mut self, record: Option<Aside>) {
+        self.aside = record.map(Box::new);
     }
 
     /// Another record behind those that were taken; for a claim that has failed, so that it is read again.
