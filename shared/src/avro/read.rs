@@ -1,5 +1,7 @@
 //! One pass over a datum: it is checked and rendered as it is read.
 
+use smallvec::SmallVec;
+
 use super::input::{Fault, Input};
 use super::plan::{Field, Node, NodeId, Plan};
 use super::scalar::{Scalar, scalar};
@@ -30,14 +32,14 @@ pub(super) struct Reader<'a> {
     pub(super) input: Input<'a>,
     plan: &'a Plan,
     zone: Zone,
-    path: Vec<Step<'a>>,
+    path: SmallVec<[Step<'a>; 8]>,
     /// The first broken rule; reading goes on, since bytes that are no datum at all are told apart.
     refusal: Option<Refusal>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(datum: &'a [u8], plan: &'a Plan) -> Self {
-        Self { input: Input::new(datum), plan, zone: Zone::Ignored, path: Vec::new(), refusal: None }
+        Self { input: Input::new(datum), plan, zone: Zone::Ignored, path: SmallVec::new(), refusal: None }
     }
 
     /// Keeps a refusal, unless there is one already.

@@ -2,13 +2,15 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
+use smallvec::SmallVec;
+
 /// Up to so many keys are compared one by one; a larger object gets a hash set, so that a hostile one stays linear.
 const COMPARED: usize = 16;
 
 /// All open objects' keys on one stack, so that small objects allocate nothing of their own.
 #[derive(Default)]
 pub(super) struct Keys<'a> {
-    stack: Vec<Cow<'a, str>>,
+    stack: SmallVec<[Cow<'a, str>; COMPARED]>,
 }
 
 /// The keys of one open object.
