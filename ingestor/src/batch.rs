@@ -100,9 +100,11 @@ impl Batcher {
                 Err(unmet) => self.decoder.meet(unmet).await,
             }
         };
-        draft.weight.add(draft.bytes - bytes);
-        metrics::received(draft.records - received);
-        metrics::key_mismatches(self.validator.take_key_mismatches());
+        if draft.bytes > bytes {
+            draft.weight.add(draft.bytes - bytes);
+            metrics::received(draft.records - received);
+            metrics::key_mismatches(self.validator.take_key_mismatches());
+        }
         pause
     }
 

@@ -21,6 +21,7 @@ use super::{
     claim::{Assignment, Claim},
     context::GroupContext,
     door::Doors,
+    poller::passes_by_itself,
     reading::{Reading, Run, Step},
     record::digest_of,
 };
@@ -139,6 +140,7 @@ impl Source {
         let Self { records, reading, .. } = self;
         let message = match records.poll(Duration::ZERO) {
             Some(Ok(message)) => message,
+            Some(Err(error)) if passes_by_itself(&error) => return Next::Passed,
             Some(Err(error)) => return Next::Failed(error),
             None => {
                 let reached = self.position.take().and_then(|position| reading.position(position));

@@ -155,7 +155,7 @@ impl Poller {
     pub(super) fn fail(&mut self, error: &KafkaError, claim: Option<&Arc<Claim>>) -> Result<(), KafkaError> {
         match error {
             KafkaError::MessageConsumptionFatal(_) => return Err(error.clone()),
-            KafkaError::MessageConsumption(code) if is_transport(*code) => return Ok(()),
+            _ if passes_by_itself(error) => return Ok(()),
             _ => {}
         }
         // After an error a hole proves nothing (semantics.md 4).
@@ -175,20 +175,22 @@ impl Poller {
 }
 
 /// Errors of connections pass by themselves and skip nothing.
-fn is_transport(code: RDKafkaErrorCode) -> bool {
+pub(super) fn passes_by_itself(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
 
     matches!(
-        code,
-        Code::BrokerTransportFailure
-            | Code::AllBrokersDown
-            | Code::Resolve
-            | Code::OperationTimedOut
-            | Code::RequestTimedOut
-            | Code::NetworkException
-            | Code::CoordinatorNotAvailable
-            | Code::NotCoordinator
-            | Code::CoordinatorLoadInProgress
+        error,
+        KafkaError::MessageConsumption(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::NetworkException
+                | Code::CoordinatorNotAvailable
+                | Code::NotCoordinator
+                | Code::CoordinatorLoadInProgress
+        )
     )
 }
 
