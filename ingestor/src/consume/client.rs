@@ -6,7 +6,7 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel, consumer::BaseConsumer, err
 use super::context::GroupContext;
 use crate::{health::Conditions, settings::Settings};
 
-/// Bounds of memory and pace; `kafka.properties` may set others. Each partition has a queue of its own ([`super::queues`]),
+/// Bounds of memory and pace; `kafka.properties` may set others. Each partition has a queue of its own ([`super::log`]),
 /// and the bounds of queues are for each: one that holds 256 kB is not fetched. Fetches are small because their bytes are
 /// compressed ones (1 MB of them was 10 MB of records), and what is fetched ahead costs several times its bytes in
 /// librdkafka. `message.max.bytes` is a producer's limit that librdkafka raises `fetch.max.bytes` to; a larger batch still
