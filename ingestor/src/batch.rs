@@ -112,7 +112,7 @@ impl Batcher {
     fn take(&mut self, draft: &mut Draft, log: &ReadLog, until: Room) -> Result<Pause, SchemaReference> {
         let assignment = &log.assignment;
         let mut opened = log.open();
-        let Some(source) = opened.source() else { return Ok(Pause::Over) };
+        let Some(source) = opened.as_mut() else { return Ok(Pause::Over) };
         while draft.count < until.count && draft.bytes < until.bytes {
             if !assignment.claim.accepts_more() {
                 return Ok(Pause::Over);

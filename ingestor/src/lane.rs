@@ -69,7 +69,7 @@ impl Lane {
             if self.moves(door, &log) {
                 continue;
             }
-            let room = self.room(door, draft);
+            let (room, count) = (self.room(door, draft), draft.count());
             let pause = match room {
                 Some(room) => self.batcher.read(draft, &log, room).await,
                 None => Pause::Full,
@@ -78,7 +78,9 @@ impl Lane {
                 self.logs.push_back(log);
             }
             is_full |= room.is_none();
-            tokio::task::yield_now().await;
+            if draft.count() > count {
+                tokio::task::yield_now().await;
+            }
             if door.is_batch_wanted() && draft.count() >= before + TURN {
                 break;
             }

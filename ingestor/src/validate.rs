@@ -20,7 +20,7 @@ type ClassesByType = HashMap<String, Arc<str>>;
 
 /// Validates for one lane.
 pub struct Validator {
-    /// The current time, or a little before: set for each parcel, since asking for each event would cost as much as
+    /// The current time, or a little before: set for each turn of a log, since asking for each event would cost as much as
     /// checking its names.
     pub now: Timestamp,
     retention: Arc<RetentionRules>,

@@ -60,7 +60,7 @@ impl Leaf<'_> {
 /// The text that is hashed for an offset: RFC 8785 of strings only.
 pub fn leaf_input(log: &LogName, offset: i64, leaf: &Leaf<'_>) -> String {
     let mut object = Object::with_capacity(if matches!(leaf, Leaf::Stored(_)) { 768 } else { 256 });
-    write_leaf(&mut object, log, offset, leaf, &digests_of(leaf));
+    write_leaf(&mut object, log, offset, leaf, digests_of(leaf).as_ref());
     object.finish_text()
 }
 
@@ -73,7 +73,7 @@ pub struct LeafHasher {
 impl LeafHasher {
     /// [`leaf_hash`] of [`leaf_input`].
     pub fn hash(&mut self, log: &LogName, offset: i64, leaf: &Leaf<'_>) -> [u8; 32] {
-        write_input(&mut self.text, log, offset, leaf, &digests_of(leaf));
+        write_input(&mut self.text, log, offset, leaf, digests_of(leaf).as_ref());
         Sha256::digest(&self.text).into()
     }
 }
@@ -84,15 +84,14 @@ struct Digests {
     payload: [u8; 32],
 }
 
-fn digests_of(leaf: &Leaf<'_>) -> Digests {
-    let (metadata, payload) =
-        if let Leaf::Stored(event) = leaf { (event.metadata, event.payload) } else { ("", "") };
-    let ([payload], [metadata]) = sha256::beside([payload.as_bytes()], [metadata.as_bytes()]);
-    Digests { metadata, payload }
+fn digests_of(leaf: &Leaf<'_>) -> Option<Digests> {
+    let Leaf::Stored(event) = leaf else { return None };
+    let ([payload], [metadata]) = sha256::beside([event.payload.as_bytes()], [event.metadata.as_bytes()]);
+    Some(Digests { metadata, payload })
 }
 
 /// The bytes that are hashed, in the place of what `text` holds.
-fn write_input(text: &mut Vec<u8>, log: &LogName, offset: i64, leaf: &Leaf<'_>, digests: &Digests) {
+fn write_input(text: &mut Vec<u8>, log: &LogName, offset: i64, leaf: &Leaf<'_>, digests: Option<&Digests>) {
     text.clear();
     text.push(LEAF);
     let mut object = Object::after(std::mem::take(text));
@@ -100,7 +99,7 @@ fn write_input(text: &mut Vec<u8>, log: &LogName, offset: i64, leaf: &Leaf<'_>, 
     *text = object.finish();
 }
 
-fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>, digests: &Digests) {
+fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>, digests: Option<&Digests>) {
     let event = if let Leaf::Stored(event) = leaf { Some(*event) } else { None };
     if let Some(event) = event {
         object.text(name!("aggregateId"), event.aggregate_id);
@@ -117,7 +116,7 @@ fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>, 
     }
     object.number(name!("incarnation"), log.incarnation);
     object.plain(name!("kind"), leaf.kind());
-    if event.is_some() {
+    if let Some(digests) = digests {
         object.hex(name!("metadata"), &digests.metadata);
     }
     if let Leaf::Skipped { next, .. } = leaf {
@@ -128,7 +127,7 @@ fn write_leaf(object: &mut Object, log: &LogName, offset: i64, leaf: &Leaf<'_>, 
         object.text(name!("organizationId"), event.organization_id);
     }
     object.number(name!("partition"), log.partition);
-    if event.is_some() {
+    if let Some(digests) = digests {
         object.hex(name!("payload"), &digests.payload);
     }
     if let Leaf::DeadLettered { reason, .. } = leaf {

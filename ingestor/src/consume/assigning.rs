@@ -49,8 +49,9 @@ impl Poller {
     fn begin(&mut self, begun: &[(Arc<Claim>, Box<Log>, Beginning)]) {
         let (mut logs, mut list) = (Vec::new(), TopicPartitionList::new());
         for (claim, log, beginning) in begun {
-            let Some(opened) = self.open(claim, log, beginning) else { continue };
-            let first = beginning.verify.as_ref().map_or(beginning.next, |last| last.offset);
+            let reading = Reading::from(beginning.next, beginning.verify);
+            let first = reading.fetch_from();
+            let Some(opened) = self.open(claim, log, reading, beginning.skipped) else { continue };
             // Refused only for offsets that are not plain numbers.
             let _ = list.add_partition_offset(&claim.topic, claim.partition, Offset::Offset(first));
             logs.push(opened);
@@ -72,7 +73,13 @@ impl Poller {
     }
 
     /// The log of a claim that still holds, to be fetched.
-    fn open(&mut self, claim: &Arc<Claim>, log: &Log, beginning: &Beginning) -> Option<Arc<ReadLog>> {
+    fn open(
+        &mut self,
+        claim: &Arc<Claim>,
+        log: &Log,
+        reading: Reading,
+        skipped: Option<Run>,
+    ) -> Option<Arc<ReadLog>> {
         let settings = &self.settings;
         let context = Arc::clone(self.consumer.context());
         let mut table = context.table();
@@ -94,10 +101,11 @@ impl Poller {
             quietest,
             log.next_offset,
         ));
-        beginning.skipped.into_iter().for_each(|run| error_on_gap(&assignment, run));
-        let reading = Reading::from(beginning.next, beginning.verify);
+        if let Some(run) = skipped {
+            error_on_gap(&assignment, run);
+        }
         let doors = Arc::clone(&self.doors);
-        let opened = Arc::new(ReadLog::new(assignment, records, reading, beginning.skipped, doors));
+        let opened = Arc::new(ReadLog::new(assignment, records, reading, skipped, doors));
         owned.stored_next = log.next_offset;
         owned.state = State::Reading(Arc::clone(&opened));
         Some(opened)
@@ -115,7 +123,7 @@ impl Poller {
                 let found = positions.find_partition(&claim.topic, claim.partition);
                 if found.is_some_and(|it| it.offset() != Offset::Invalid) {
                     left_over = true;
-                } else if let Some(source) = log.open().source() {
+                } else if let Some(source) = log.open().as_mut() {
                     source.trust_position();
                 }
             }

@@ -11,7 +11,7 @@ use std::{
 
 use rdkafka::{
     consumer::{BaseConsumer, base_consumer::PartitionQueue},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Message},
 };
 use store::RawRecord;
@@ -21,7 +21,6 @@ use super::{
     claim::{Assignment, Claim},
     context::GroupContext,
     door::Doors,
-    poller::passes_by_itself,
     reading::{Reading, Run, Step},
     record::digest_of,
 };
@@ -60,23 +59,13 @@ impl ReadLog {
 
     /// To take from it; `None` once it is closed. Whoever holds it takes under this claim only: the partition cannot be
     /// assigned anew meanwhile.
-    pub fn open(&self) -> Opened<'_> {
-        Opened(self.source.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn open(&self) -> MutexGuard<'_, Option<Source>> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing is taken from here on. Waits for a lane that is taking.
     pub fn close(&self) {
-        self.open().0.take();
-    }
-}
-
-/// A log that only its holder takes from.
-pub struct Opened<'a>(MutexGuard<'a, Option<Source>>);
-
-impl Opened<'_> {
-    /// What it is taken from; `None` once it is closed.
-    pub fn source(&mut self) -> Option<&mut Source> {
-        self.0.as_mut()
+        self.open().take();
     }
 }
 
@@ -182,5 +171,42 @@ impl Source {
     /// The consumer's position was seen to be reset, so from now on it speaks of this assignment.
     pub fn trust_position(&mut self) {
         self.reading.trust_position();
+    }
+}
+
+/// Errors of connections pass by themselves and skip nothing.
+pub fn passes_by_itself(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+
+    matches!(
+        error,
+        KafkaError::MessageConsumption(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::NetworkException
+                | Code::CoordinatorNotAvailable
+                | Code::NotCoordinator
+                | Code::CoordinatorLoadInProgress
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_of_connections_pass_by_themselves() {
+        use RDKafkaErrorCode as Code;
+
+        assert!(passes_by_itself(&KafkaError::MessageConsumption(Code::BrokerTransportFailure)));
+        assert!(
+            !passes_by_itself(&KafkaError::MessageConsumption(Code::BadMessage)),
+            "it may have skipped records"
+        );
+        assert!(!passes_by_itself(&KafkaError::MessageConsumptionFatal(Code::BrokerTransportFailure)));
     }
 }

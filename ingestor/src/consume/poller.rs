@@ -12,7 +12,7 @@ use std::{
 use rdkafka::{
     Message, Offset,
     consumer::{BaseConsumer, Consumer},
-    error::{KafkaError, RDKafkaErrorCode},
+    error::KafkaError,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{info, warn};
@@ -23,6 +23,7 @@ use super::{
     command::{Command, RewindReason},
     context::GroupContext,
     door::Doors,
+    log::passes_by_itself,
     starter::StartRequest,
     table::list_of,
 };
@@ -146,7 +147,7 @@ impl Poller {
             let Offset::Offset(position) = element.offset() else { continue };
             let owned = table.get_mut(element.topic(), element.partition());
             let Some(log) = owned.and_then(|owned| owned.log()) else { continue };
-            if log.open().source().is_some_and(|source| source.note_position(position)) {
+            if log.open().as_mut().is_some_and(|source| source.note_position(position)) {
                 self.doors[log.assignment.lane()].ring();
             }
         }
@@ -172,26 +173,6 @@ impl Poller {
         self.rewind(&claims, RewindReason::Consumer);
         Ok(())
     }
-}
-
-/// Errors of connections pass by themselves and skip nothing.
-pub(super) fn passes_by_itself(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as Code;
-
-    matches!(
-        error,
-        KafkaError::MessageConsumption(
-            Code::BrokerTransportFailure
-                | Code::AllBrokersDown
-                | Code::Resolve
-                | Code::OperationTimedOut
-                | Code::RequestTimedOut
-                | Code::NetworkException
-                | Code::CoordinatorNotAvailable
-                | Code::NotCoordinator
-                | Code::CoordinatorLoadInProgress
-        )
-    )
 }
 
 /// A moment that comes round.

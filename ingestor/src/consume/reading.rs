@@ -95,11 +95,6 @@ impl Reading {
         self.position_trusted = true;
     }
 
-    /// Whether the stored last record is still awaited.
-    pub fn awaits_last_record(&self) -> bool {
-        self.verify.is_some()
-    }
-
     fn hole_up_to(&self, next: i64) -> Run {
         Run { from: self.next, next, kind: DispositionKind::NotDelivered }
     }

@@ -25,7 +25,7 @@ impl LeafPipeline {
             let ([payload], [metadata]) = sha256::beside([own[0]], [own[1]]);
             (payload, metadata, None)
         };
-        write_input(&mut self.text, log, offset, &Leaf::Stored(event), &Digests { metadata, payload });
+        write_input(&mut self.text, log, offset, &Leaf::Stored(event), Some(&Digests { metadata, payload }));
         self.is_waiting = true;
         before
     }

@@ -34,6 +34,11 @@ impl SpareChunks {
     }
 }
 
+/// A place or a length in a batch.
+pub(super) fn index(at: usize) -> u32 {
+    u32::try_from(at).expect("a batch is bounded far below four gigabytes")
+}
+
 /// A piece: being written, or shared with what is on its way to the database.
 #[derive(Debug, Clone)]
 pub(super) enum Chunk {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::chunk::{CHUNK, SpareChunks};
+use super::chunk::{CHUNK, SpareChunks, index};
 
 /// A header: its name, and its value if it has one.
 pub type Header = (String, Option<Bytes>);
@@ -111,12 +111,12 @@ impl Records {
         bytes.put_i64(record.timestamp_ms.unwrap_or_default());
         put(bytes, record.key);
         put(bytes, record.value);
-        bytes.put_u32(length(record.headers.len()));
+        bytes.put_u32(index(record.headers.len()));
         for (name, value) in record.headers {
             put(bytes, Some(name.as_bytes()));
             put(bytes, value.as_deref());
         }
-        Place { chunk: length(chunk), from: length(from) }
+        Place { chunk: index(chunk), from: index(from) }
     }
 
     pub(super) fn read(&self, place: Place) -> RawRecord {
@@ -148,17 +148,13 @@ fn size(record: RecordRef<'_>) -> usize {
 }
 
 fn put(into: &mut BytesMut, bytes: Option<&[u8]>) {
-    into.put_u32(bytes.map_or(ABSENT, |bytes| length(bytes.len())));
+    into.put_u32(bytes.map_or(ABSENT, |bytes| index(bytes.len())));
     into.extend_from_slice(bytes.unwrap_or_default());
 }
 
 fn take(from: &mut &[u8]) -> Option<Bytes> {
     let length = from.get_u32();
     (length != ABSENT).then(|| from.copy_to_bytes(length as usize))
-}
-
-fn length(bytes: usize) -> u32 {
-    u32::try_from(bytes).expect("a batch is bounded far below four gigabytes")
 }
 
 #[cfg(test)]

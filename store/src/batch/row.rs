@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use shared::event::{Event, Promoted};
 use shared::timestamp::Timestamp;
 
-use super::chunk::{CHUNK, Chunk, SpareChunks};
+use super::chunk::{CHUNK, Chunk, SpareChunks, index};
 use crate::copy::{CopyBuffer, Fields};
 
 /// How many columns `copy_events.sql` names.
@@ -147,10 +147,6 @@ fn write(copy: &mut CopyBuffer, (log_id, offset): (i32, i64), event: &Event<&str
     copy.text(event.promoted.action);
     copy.text(event.payload);
     copy.text(event.metadata);
-}
-
-fn index(at: usize) -> u32 {
-    u32::try_from(at).expect("a batch is bounded far below four gigabytes")
 }
 
 #[cfg(test)]

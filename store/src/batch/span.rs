@@ -112,11 +112,6 @@ impl SpanBuilder {
         Self { span, leaves: LeafPipeline::default(), waiting: None }
     }
 
-    /// Makes room for so many more entries.
-    pub fn reserve(&mut self, entries: usize) {
-        self.span.slots.reserve(entries);
-    }
-
     /// Adds the next entry, in offset order.
     pub fn push<T: AsRef<str>, R: AsRecord>(&mut self, entry: Entry<T, R>) {
         let (from, next) = entry.range();
