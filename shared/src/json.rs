@@ -2,6 +2,7 @@
 
 mod fault;
 mod keys;
+mod marks;
 mod normal;
 mod opened;
 mod scan;

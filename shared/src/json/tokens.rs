@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::fault::{Scanned, placed, syntax};
+use super::marks;
 use super::scan::Scanner;
 use super::{MAX_DIGITS, MAX_EXPONENT};
 
@@ -162,45 +163,30 @@ impl<'a> Scanner<'a> {
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(chunk) = bytes[at..].first_chunk::<16>() {
-        let ([low, high], []) = chunk.as_chunks::<8>() else { unreachable!("sixteen are twice eight") };
-        let (low, high) = (marked(*low), marked(*high));
-        if low | high != 0 {
-            let (word, before) = if low == 0 { (high, 8) } else { (low, 0) };
-            return at + before + first(word);
+        if let Some(place) = marks::first(chunk) {
+            return at + place;
         }
         at += 16;
     }
-    while let Some(chunk) = bytes[at..].first_chunk::<8>() {
-        let marks = marked(*chunk);
-        if marks != 0 {
-            return at + first(marks);
-        }
-        at += 8;
-    }
-    // The last eight once more: what was looked at is not marked.
+    // The last sixteen once more: what was looked at is not marked.
     if at > 0
         && at < bytes.len()
-        && let Some(chunk) = bytes.last_chunk::<8>()
+        && let Some(chunk) = bytes.last_chunk::<16>()
     {
-        let marks = marked(*chunk);
-        return if marks == 0 { bytes.len() } else { bytes.len() - 8 + first(marks) };
+        return marks::first(chunk).map_or(bytes.len(), |place| bytes.len() - 16 + place);
     }
-    at + bytes[at..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
+    at + short(&bytes[at..])
 }
 
-/// The highest bit of each byte that ends plain text; the lowest marked byte is exact, since a borrow can only mark bytes
-/// above a true one.
-fn marked(bytes: [u8; 8]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let word = u64::from_le_bytes(bytes);
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
-    below(word, 0x20) | below(word ^ (ONES * u64::from(b'"')), 1) | below(word ^ (ONES * u64::from(b'\\')), 1)
-}
-
-/// Which byte is the lowest marked one.
-fn first(marks: u64) -> usize {
-    marks.trailing_zeros() as usize / 8
+/// The same of less than sixteen bytes.
+fn short(bytes: &[u8]) -> usize {
+    let mut sixteen = [b'"'; 16];
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        sixteen[..8].copy_from_slice(first);
+        sixteen[bytes.len() - 8..bytes.len()].copy_from_slice(last);
+        return marks::first(&sixteen).unwrap_or(bytes.len());
+    }
+    bytes.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
 }
 
 #[cfg(test)]
