@@ -1,6 +1,6 @@
 //! The binary form of COPY, written straight into one buffer: no value is boxed, no row is allocated.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use shared::timestamp::Timestamp;
 use uuid::Uuid;
 
@@ -16,21 +16,26 @@ const BYTEA_OID: u32 = 17;
 /// Rows in COPY's binary form. Every row starts with [`Self::row`] and writes exactly that many fields.
 #[derive(Debug, Clone)]
 pub(crate) struct CopyBuffer {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
 }
 
 impl CopyBuffer {
     /// What an eight-byte field takes, its length included.
     pub(crate) const I64_FIELD: usize = 12;
 
-    /// For rows that are sent between [`Self::header`] and [`Self::trailer`]; more of them come behind these.
-    pub(crate) fn of_rows(bytes: BytesMut) -> Self {
-        Self { bytes }
+    /// For rows that are sent between [`Self::header`] and [`Self::trailer`].
+    pub(crate) fn of_rows() -> Self {
+        Self { bytes: Vec::new() }
     }
 
-    /// The rows, without a head or an end.
-    pub(crate) fn into_rows(self) -> BytesMut {
-        self.bytes
+    /// The rows, without a head or an end, to be copied from here.
+    pub(crate) fn rows(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Forgets the rows and keeps their memory.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
     }
 
     /// What stands before all rows.
@@ -52,8 +57,8 @@ impl CopyBuffer {
     }
 
     pub(crate) fn with_capacity(bytes: usize) -> Self {
-        let mut buffer = BytesMut::with_capacity(bytes + HEADER.len() + 2);
-        buffer.put_slice(HEADER);
+        let mut buffer = Vec::with_capacity(bytes + HEADER.len() + 2);
+        buffer.extend_from_slice(HEADER);
         Self { bytes: buffer }
     }
 
@@ -67,7 +72,7 @@ impl CopyBuffer {
         let mut field = [0; 20];
         field[..4].copy_from_slice(&length(N).to_be_bytes());
         field[4..4 + N].copy_from_slice(&value);
-        self.bytes.put_slice(&field[..4 + N]);
+        self.bytes.extend_from_slice(&field[..4 + N]);
     }
 
     pub(crate) fn null(&mut self) {
@@ -93,7 +98,7 @@ impl CopyBuffer {
     /// `bytea`, `text` and `json` alike.
     pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.bytes.put_i32(length(value.len()));
-        self.bytes.put_slice(value);
+        self.bytes.extend_from_slice(value);
     }
 
     pub(crate) fn text(&mut self, value: &str) {
@@ -128,8 +133,8 @@ impl CopyBuffer {
 
     /// The whole, ended.
     pub(crate) fn finish(mut self) -> Bytes {
-        self.bytes.put_slice(&TRAILER);
-        self.bytes.freeze()
+        self.bytes.extend_from_slice(&TRAILER);
+        self.bytes.into()
     }
 }
 
@@ -203,7 +208,7 @@ mod tests {
     fn an_array_is_what_the_driver_would_write() {
         use postgres_types::{ToSql, Type};
         for values in [vec![], vec![Some(b"x".to_vec()), None, Some(vec![])]] {
-            let mut driver = BytesMut::new();
+            let mut driver = bytes::BytesMut::new();
             let null = values.to_sql(&Type::BYTEA_ARRAY, &mut driver).unwrap();
             assert!(matches!(null, postgres_types::IsNull::No));
             let mut copy = CopyBuffer::with_capacity(64);
@@ -216,14 +221,14 @@ mod tests {
 
     #[test]
     fn rows_of_their_own_between_head_and_end_are_the_whole() {
-        let (mut whole, mut rows) = (CopyBuffer::with_capacity(8), CopyBuffer::of_rows(BytesMut::new()));
+        let (mut whole, mut rows) = (CopyBuffer::with_capacity(8), CopyBuffer::of_rows());
         for copy in [&mut whole, &mut rows] {
             copy.row(1);
             copy.timestamp(Timestamp::from_micros(7));
         }
-        let rows = rows.into_rows();
+        let rows = rows.rows();
         assert_eq!(rows[2..], CopyBuffer::timestamp_field(Timestamp::from_micros(7)));
-        let parts = [&CopyBuffer::header()[..], &rows, &CopyBuffer::trailer()].concat();
+        let parts = [&CopyBuffer::header()[..], rows, &CopyBuffer::trailer()].concat();
         assert_eq!(parts, whole.finish());
     }
 }

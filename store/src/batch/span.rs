@@ -172,6 +172,7 @@ impl SpanBuilder {
     pub fn finish(mut self, last_record: Option<LastRecord>) -> Span {
         let last = self.leaves.finish();
         self.note_leaf(last);
+        self.span.rows.finish();
         Span { last_record, ..self.span }
     }
 }
