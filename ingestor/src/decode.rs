@@ -1,12 +1,11 @@
 //! Decoded: a record's bytes, by their writer's schema, become an envelope or a refusal.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared::{
     avro::{SchemaReference, VALUE_SCHEMA_HEADER, unframe},
-    envelope::Envelope,
+    envelope::BorrowedEnvelope,
     refusal::{Reason, Refusal},
 };
 use store::{RecordRef, Stage, batch::Header};
@@ -20,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Decoded<'a> {
     /// An envelope, to be validated.
-    Envelope(Envelope<Cow<'a, str>>),
+    Envelope(BorrowedEnvelope<'a>),
     /// A dead letter.
     Refused(Stage, Refusal),
     /// Its schema was not met before: [`Decoder::meet`] it, then decode again.

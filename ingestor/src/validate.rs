@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use shared::{
-    envelope::{Acceptance, Envelope, accept},
+    envelope::{Acceptance, BorrowedEnvelope, accept},
     json::ProtectedMarker,
     refusal::Refusal,
     retention::RetentionRules,
@@ -39,7 +39,7 @@ impl Validator {
     /// Checks and renders one envelope (semantics.md 1, 2).
     pub fn validate<'a>(
         &mut self,
-        envelope: Envelope<Cow<'a, str>>,
+        envelope: BorrowedEnvelope<'a>,
         assignment: &Assignment,
         offset: i64,
         record: RecordRef<'a>,

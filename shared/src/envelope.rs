@@ -7,6 +7,7 @@ use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 
 pub use canonical_json::{from_canonical_json, from_canonical_json_with_id};
+pub use metadata::{Metadata, SortedPairs};
 use uuid::Uuid;
 
 use crate::event::{Event, Promoted};
@@ -28,7 +29,7 @@ impl<T: AsRef<str> + Borrow<str> + From<String> + Default + Clone + Ord> Text fo
 
 /// The canonical envelope (document 003), decoded but not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope<T: Text = String> {
+pub struct Envelope<T: Text = String, M = BTreeMap<T, T>> {
     /// A hyphenated UUID, in any case.
     pub event_id: T,
     /// What happened.
@@ -44,10 +45,13 @@ pub struct Envelope<T: Text = String> {
     /// JSON text.
     pub payload: T,
     /// Keys and values as text.
-    pub metadata: BTreeMap<T, T>,
+    pub metadata: M,
 }
 
-impl Envelope<Cow<'_, str>> {
+/// An envelope as it is read from a record, its texts borrowed from there.
+pub type BorrowedEnvelope<'a> = Envelope<Cow<'a, str>, SortedPairs<Cow<'a, str>>>;
+
+impl BorrowedEnvelope<'_> {
     /// The same with texts of its own.
     pub fn into_owned(self) -> Envelope {
         Envelope {
@@ -82,15 +86,18 @@ pub struct Acceptance<'a> {
 ///
 /// The order of the checks is part of the format, since the reason and the pointer are stored: id, names, version,
 /// metadata by key, length of the aggregate's key, timestamp, payload.
-pub fn accept<T: Text>(envelope: Envelope<T>, acceptance: &Acceptance<'_>) -> Result<Event<T>, Refusal> {
+pub fn accept<T: Text, M: Metadata<T>>(
+    envelope: Envelope<T, M>,
+    acceptance: &Acceptance<'_>,
+) -> Result<Event<T>, Refusal> {
     let event_id = event_id(envelope.event_id.as_ref())?;
     check_name(envelope.event_type.as_ref(), "/eventType")?;
     check_name(envelope.aggregate_type.as_ref(), "/aggregateType")?;
     check_name(envelope.aggregate_id.as_ref(), "/aggregateId")?;
     let version = version(envelope.version)?;
-    metadata::check(&envelope.metadata)?;
+    let metadata = metadata::render(&envelope.metadata)?;
     let (mut organization_id, mut promoted) = (T::default(), Promoted::default());
-    for (key, value) in &envelope.metadata {
+    for (key, value) in envelope.metadata.pairs() {
         let column = match key.as_ref() {
             "organizationId" => &mut organization_id,
             "userId" => &mut promoted.user_id,
@@ -123,7 +130,7 @@ pub fn accept<T: Text>(envelope: Envelope<T>, acceptance: &Acceptance<'_>) -> Re
         timestamp: envelope.timestamp,
         version,
         payload,
-        metadata: metadata::render(&envelope.metadata).into(),
+        metadata: metadata.into(),
         promoted,
     })
 }

@@ -83,8 +83,12 @@ impl Object {
 
     /// Hexadecimal, in lower case.
     pub(crate) fn hex(&mut self, name: Name, value: &[u8; 32]) {
+        let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
         let mut digits = [0; 64];
-        hex::encode_to_slice(value, &mut digits).expect("two digits a byte");
+        // By arithmetic and not by a table: the compiler makes vectors of it.
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(value) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
         self.quoted(name, |out| out.extend_from_slice(&digits));
     }
 

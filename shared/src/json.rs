@@ -9,9 +9,10 @@ mod scan;
 mod tokens;
 mod write;
 
+pub(crate) use keys::{Keys, ObjectKeys};
 pub(crate) use normal::equal;
 pub(crate) use opened::{Opened, open, string, texts};
-pub(crate) use write::{push_integer, push_string};
+pub(crate) use write::{push_integer, push_noting_nul, push_string};
 
 use crate::refusal::{Reason, Refusal};
 

@@ -70,6 +70,26 @@ fn the_first_broken_rule_in_order_refuses() {
 }
 
 #[test]
+fn of_metadata_with_several_faults_the_first_by_key_is_named_and_of_its_faults_the_first_rule() {
+    let refused = |pairs: &[(&str, &str)]| {
+        let metadata = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let refusal = accept(Envelope { metadata, ..good() }, &DOOR).expect_err("a fault");
+        (refusal.pointer, refusal.detail)
+    };
+    let (long, large) = (format!("{}\0", "k".repeat(64)), "v".repeat(2049));
+    let wide = format!("{}\0", "o".repeat(300));
+    let at = |key: &str, detail: &str| (format!("/metadata/{key}"), detail.to_owned());
+    let replaced = long.replace('\0', "\u{FFFD}");
+    assert_eq!(refused(&[(&long, &large)]), at(&replaced, "the key is over 64 bytes"));
+    assert_eq!(refused(&[("k\0", &large)]), at("k\u{FFFD}", "the value is over 2,048 bytes"));
+    assert_eq!(refused(&[("organizationId", &wide)]), at("organizationId", "U+0000 cannot be stored"));
+    assert_eq!(refused(&[("b", &large), ("a", "\0")]), at("a", "U+0000 cannot be stored"));
+    let many: Vec<(String, &str)> = (0..65).map(|number| (format!("k{number}"), "\0")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    assert_eq!(refused(&many), ("/metadata".to_owned(), "more than 64 keys".to_owned()));
+}
+
+#[test]
 fn promoted_values_come_from_the_metadata() {
     let keys = ["userId", "correlationId", "causationId", "source", "action"];
     let metadata: BTreeMap<String, String> =

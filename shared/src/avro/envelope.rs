@@ -1,16 +1,19 @@
 //! The envelope's fields, read from whatever types a producer's schema gives them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::input::Fault;
 use super::plan::{Node, NodeId, Plan};
 use super::read::{Reader, Zone};
 use super::scalar::{Scalar, uuid};
 use super::schema::SchemaError;
-use crate::envelope::{Envelope, invalid};
+use crate::envelope::{BorrowedEnvelope, Envelope, SortedPairs, invalid};
+use crate::json::{Keys, ObjectKeys};
 use crate::refusal::{Reason, Refusal};
 use crate::timestamp::Timestamp;
+
+/// Room that is made at once for metadata.
+const USUAL_ENTRIES: usize = 8;
 
 /// What a field of the top-level record is to the envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +90,7 @@ impl Layout {
     }
 
     /// Reads a datum to its end.
-    pub(super) fn read<'a>(
-        &self,
-        plan: &'a Plan,
-        datum: &'a [u8],
-    ) -> Result<Envelope<Cow<'a, str>>, Refusal> {
+    pub(super) fn read<'a>(&self, plan: &'a Plan, datum: &'a [u8]) -> Result<BorrowedEnvelope<'a>, Refusal> {
         let mut reader = Reader::new(datum, plan);
         let mut envelope = Envelope {
             event_id: Cow::default(),
@@ -101,7 +100,7 @@ impl Layout {
             timestamp: Timestamp::default(),
             version: 0,
             payload: Cow::default(),
-            metadata: BTreeMap::new(),
+            metadata: SortedPairs::of(Vec::new()),
         };
         for &(role, node) in &self.fields {
             read_field(&mut reader, role, node, &mut envelope).map_err(refusal_of)?;
@@ -125,7 +124,7 @@ fn read_field<'a>(
     reader: &mut Reader<'a>,
     role: Role,
     id: NodeId,
-    into: &mut Envelope<Cow<'a, str>>,
+    into: &mut BorrowedEnvelope<'a>,
 ) -> Result<(), Fault> {
     reader.input.claim(1)?;
     let node = reader.resolve(id)?;
@@ -216,11 +215,8 @@ fn payload<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<Cow<'a, str>, 
     }
 }
 
-fn metadata<'a>(
-    reader: &mut Reader<'a>,
-    node: &'a Node,
-) -> Result<BTreeMap<Cow<'a, str>, Cow<'a, str>>, Fault> {
-    let mut metadata = BTreeMap::new();
+fn metadata<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Result<SortedPairs<Cow<'a, str>>, Fault> {
+    let mut entries = Entries::none();
     reader.enter(Zone::Metadata);
     match node {
         Node::Map(values) => loop {
@@ -231,43 +227,54 @@ fn metadata<'a>(
             for _ in 0..count {
                 let key = reader.input.string()?;
                 let value = reader.resolve(*values)?;
-                reader.at_name(key, |reader| entry(reader, key, value, &mut metadata))?;
+                reader.at_name(key, |reader| entries.read(reader, key, value))?;
             }
         },
         Node::Record(fields) => {
             reader.input.claim(fields.len())?;
             for field in fields {
                 let value = reader.resolve(field.node)?;
-                reader.at_name(&field.name, |reader| entry(reader, &field.name, value, &mut metadata))?;
+                reader.at_name(&field.name, |reader| entries.read(reader, &field.name, value))?;
             }
         }
         other => wrong_type(reader, other, "/metadata")?,
     }
-    Ok(metadata)
+    Ok(SortedPairs::of(entries.pairs))
 }
 
-/// One value of the metadata, as text; null is left out.
-fn entry<'a>(
-    reader: &mut Reader<'a>,
-    key: &'a str,
-    node: &'a Node,
-    metadata: &mut BTreeMap<Cow<'a, str>, Cow<'a, str>>,
-) -> Result<(), Fault> {
-    let text = match reader.scalar(node)? {
-        Some(Scalar::Null | Scalar::Unfit(_)) => return Ok(()),
-        Some(Scalar::Text(text)) => text,
-        Some(Scalar::Boolean(value)) => Cow::Borrowed(if value { "true" } else { "false" }),
-        Some(Scalar::Integer(number)) => Cow::Owned(number.to_string()),
-        Some(Scalar::Float(text)) => Cow::Owned(text),
-        None => {
-            reader.unfit("must be a scalar: metadata values are text");
-            skip(reader, node)?;
-            reader.enter(Zone::Metadata);
-            return Ok(());
-        }
-    };
-    if metadata.insert(key.into(), text).is_some() {
-        reader.unfit("the same key twice");
+/// The metadata that was read.
+struct Entries<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    stack: Keys<'a>,
+    keys: ObjectKeys<'a>,
+}
+
+impl<'a> Entries<'a> {
+    fn none() -> Self {
+        let stack = Keys::default();
+        Self { pairs: Vec::with_capacity(USUAL_ENTRIES), keys: stack.open(), stack }
     }
-    Ok(())
+
+    /// One value, as text; null is left out.
+    fn read(&mut self, reader: &mut Reader<'a>, key: &'a str, node: &'a Node) -> Result<(), Fault> {
+        let text = match reader.scalar(node)? {
+            Some(Scalar::Null | Scalar::Unfit(_)) => return Ok(()),
+            Some(Scalar::Text(text)) => text,
+            Some(Scalar::Boolean(value)) => Cow::Borrowed(if value { "true" } else { "false" }),
+            Some(Scalar::Integer(number)) => Cow::Owned(number.to_string()),
+            Some(Scalar::Float(text)) => Cow::Owned(text),
+            None => {
+                reader.unfit("must be a scalar: metadata values are text");
+                skip(reader, node)?;
+                reader.enter(Zone::Metadata);
+                return Ok(());
+            }
+        };
+        if self.stack.add(&mut self.keys, key.into()) {
+            self.pairs.push((key.into(), text));
+        } else {
+            reader.unfit("the same key twice");
+        }
+        Ok(())
+    }
 }

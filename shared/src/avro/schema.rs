@@ -1,6 +1,5 @@
 //! A writer's schema, parsed and made ready for reading events.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use apache_avro::Schema;
@@ -8,7 +7,7 @@ use apache_avro::Schema;
 use super::envelope::Layout;
 use super::plan::Plan;
 use super::reduce::reduce;
-use crate::envelope::Envelope;
+use crate::envelope::{BorrowedEnvelope, Envelope};
 use crate::refusal::{Reason, Refusal};
 
 /// The most bytes of a schema with all that it refers to.
@@ -80,11 +79,11 @@ impl WriterSchema {
     /// pointer, when a field is null or holds what cannot be shown. What the values may be, [`crate::envelope::accept`]
     /// checks.
     pub fn decode(&self, datum: &[u8]) -> Result<Envelope, Refusal> {
-        self.read(datum).map(Envelope::into_owned)
+        self.read(datum).map(BorrowedEnvelope::into_owned)
     }
 
     /// The same, its texts borrowed from the datum where they stand in it as they are.
-    pub fn read<'a>(&'a self, datum: &'a [u8]) -> Result<Envelope<Cow<'a, str>>, Refusal> {
+    pub fn read<'a>(&'a self, datum: &'a [u8]) -> Result<BorrowedEnvelope<'a>, Refusal> {
         self.layout.read(&self.plan, datum)
     }
 }

@@ -9,29 +9,29 @@ const COMPARED: usize = 16;
 
 /// All open objects' keys on one stack, so that small objects allocate nothing of their own.
 #[derive(Default)]
-pub(super) struct Keys<'a> {
+pub(crate) struct Keys<'a> {
     stack: SmallVec<[Cow<'a, str>; COMPARED]>,
 }
 
 /// The keys of one open object.
-pub(super) struct ObjectKeys<'a> {
+pub(crate) struct ObjectKeys<'a> {
     base: usize,
     set: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Keys<'a> {
     /// Begins an object.
-    pub(super) fn open(&self) -> ObjectKeys<'a> {
+    pub(crate) fn open(&self) -> ObjectKeys<'a> {
         ObjectKeys { base: self.stack.len(), set: None }
     }
 
     /// Ends an object.
-    pub(super) fn close(&mut self, object: &ObjectKeys<'a>) {
+    pub(crate) fn close(&mut self, object: &ObjectKeys<'a>) {
         self.stack.truncate(object.base);
     }
 
     /// Adds a key, its escapes read; false when the object has it already.
-    pub(super) fn add(&mut self, object: &mut ObjectKeys<'a>, key: Cow<'a, str>) -> bool {
+    pub(crate) fn add(&mut self, object: &mut ObjectKeys<'a>, key: Cow<'a, str>) -> bool {
         if let Some(set) = &mut object.set {
             return set.insert(key);
         }

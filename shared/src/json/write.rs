@@ -24,14 +24,21 @@ const ESCAPES: [u8; 256] = {
 
 /// Appends the JSON string of `text`, in its quotes.
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
+    push_noting_nul(out, text);
+}
+
+/// The same; whether the text has a U+0000, which PostgreSQL does not store. It is escaped, so seeing it costs nothing.
+pub(crate) fn push_noting_nul(out: &mut Vec<u8>, text: &str) -> bool {
     out.reserve(text.len() + 2);
     out.push(b'"');
+    let mut nul = false;
     let mut rest = text.as_bytes();
     loop {
         let (plain, escaped) = rest.split_at(plain_length(rest));
         out.extend_from_slice(plain);
         let Some((&byte, behind)) = escaped.split_first() else { break };
         rest = behind;
+        nul |= byte == 0;
         let escape = ESCAPES[usize::from(byte)];
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
@@ -41,6 +48,7 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
         }
     }
     out.push(b'"');
+    nul
 }
 
 /// Appends an integer in decimal.
