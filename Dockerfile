@@ -21,17 +21,17 @@ RUN cargo chef prepare --recipe-path recipe.json
 # Everything that is not ours: this layer is reused until Cargo.lock changes.
 FROM toolchain AS dependencies
 COPY --from=plan /src/recipe.json recipe.json
-RUN cargo chef cook --release --locked --recipe-path recipe.json \
+RUN cargo chef cook --profile dist --locked --recipe-path recipe.json \
     --package ingestor --package audit-api --package rabbitmq-bridge --package projector --package trailctl
 
 FROM dependencies AS build
 COPY . .
 # cargo auditable writes the list of dependencies into each program, where scanners find it.
-RUN cargo auditable build --release --locked \
+RUN cargo auditable build --profile dist --locked \
     --package ingestor --package audit-api --package rabbitmq-bridge --package projector --package trailctl \
     && mkdir -p /out \
-    && cp target/release/ingestor target/release/audit-api target/release/rabbitmq-bridge \
-        target/release/projector target/release/trailctl /out/
+    && cp target/dist/ingestor target/dist/audit-api target/dist/rabbitmq-bridge \
+        target/dist/projector target/dist/trailctl /out/
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=0.1.0-dev

@@ -347,7 +347,9 @@ fn the_image_holds_every_program_and_the_chart_no_other() {
     let dockerfile = read("Dockerfile");
     let packages = matches(r"--package ([a-z-]+)", &dockerfile);
     assert_eq!(packages, programs, "left: what the Dockerfile builds, right: the workspace's programs");
-    assert_eq!(matches(r"target/release/([a-z-]+)", &dockerfile), programs, "what the Dockerfile copies");
+    assert_eq!(matches(r"target/dist/([a-z-]+)", &dockerfile), programs, "what the Dockerfile copies");
+    let workflow = read(".github/workflows/ci.yml");
+    assert!(workflow.contains("'target/dist/[a-z-]+' Dockerfile"), "CI starts what the Dockerfile copies");
     for path in files("helm/golden", ".yaml") {
         for program in matches(r"/usr/local/bin/([a-z-]+)", &read(&path)) {
             assert!(programs.contains(&program), "{path} runs {program}");

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the servers to measure, release builds, and `audit-bench` with the arguments that were given.
+//! `cargo xtask bench`: the servers to measure, the programs as they are shipped, and `audit-bench` with the arguments that were given.
 
 use std::ffi::OsString;
 use std::fs;
@@ -73,7 +73,7 @@ pub(crate) fn folders(stack: &Stack, java: &Java) -> Result<Vec<(String, String)
 
 fn build(stack: &Stack, supervisor: &mut Supervisor, console: Console) -> Result<()> {
     console.step("building the programs as they are shipped");
-    programs::build(&stack.project, Profile::Release, &PROGRAMS, supervisor)
+    programs::build(&stack.project, Profile::Dist, &PROGRAMS, supervisor)
 }
 
 fn measure(
@@ -82,7 +82,7 @@ fn measure(
     environment: &[(String, String)],
     supervisor: &mut Supervisor,
 ) -> Result<ExitCode> {
-    let programs = programs::folder(Profile::Release)?;
+    let programs = programs::folder(Profile::Dist)?;
     let mut command = command_as(None, Some(Signal::SIGTERM), &programs.join("audit-bench"));
     command
         .args(&options.arguments)

@@ -29,8 +29,10 @@ pub(crate) fn built_already() -> Option<PathBuf> {
 pub(crate) enum Profile {
     /// As the tests are.
     Dev,
-    /// As they are shipped.
+    /// Quick, and quickly built.
     Release,
+    /// As they are shipped.
+    Dist,
 }
 
 impl Profile {
@@ -47,6 +49,15 @@ impl Profile {
         match self {
             Self::Dev => "debug",
             Self::Release => "release",
+            Self::Dist => "dist",
+        }
+    }
+
+    /// Its name for cargo.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release | Self::Dist => self.folder(),
         }
     }
 }
@@ -80,10 +91,7 @@ pub(crate) fn build(
     supervisor: &mut Supervisor,
 ) -> Result<()> {
     let mut cargo = cargo(project);
-    cargo.arg("build").arg("--locked");
-    if profile == Profile::Release {
-        cargo.arg("--release");
-    }
+    cargo.args(["build", "--locked", "--profile", profile.name()]);
     for program in programs {
         cargo.args(["--package", program]);
     }
