@@ -132,10 +132,11 @@ async fn measure_stage(stage: Stage, options: &Options, run: &mut Run) -> Result
         Stage::Ingest => ingest::measure(options, run).await,
         Stage::Peer => peer::measure(options, run).await,
         Stage::Query => {
+            history::measure(options, run).await?;
             pages::measure(options, run).await?;
             state::measure(options, run).await?;
-            containment::measure(options, run).await?;
-            history::measure(options, run).await
+            // Last: it builds an index and drops it.
+            containment::measure(options, run).await
         }
         Stage::Replay => replay::measure(options, run).await,
         Stage::Latency => latency::measure(options, run).await,
