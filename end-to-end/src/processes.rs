@@ -59,6 +59,9 @@ pub fn resident_bytes(pid: i32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -74,12 +77,17 @@ mod tests {
         };
         let mut named = sleep().env("XTASK_STACK", name).spawn().unwrap();
         let mut inside = sleep().current_dir(&dir).spawn().unwrap();
-        let mut pids: Vec<u32> =
-            of_stack(name, &dir).iter().map(|process| process.pid.cast_unsigned()).collect();
-        pids.sort_unstable();
-        let mut expected = [named.id(), inside.id()];
-        expected.sort_unstable();
-        assert_eq!(pids, expected);
+        let found = || {
+            let found = of_stack(name, &dir);
+            found.iter().map(|process| process.pid.cast_unsigned()).collect::<BTreeSet<_>>()
+        };
+        let expected = BTreeSet::from([named.id(), inside.id()]);
+        // The kernel lets the parent go on before it has put the child's variables where /proc shows them.
+        let begun = Instant::now();
+        while found() != expected && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(found(), expected);
         for child in [&mut named, &mut inside] {
             child.kill().unwrap();
             child.wait().unwrap();
