@@ -72,13 +72,13 @@ impl Appender {
                 Err(failure) => {
                     span.record("otel.status_code", "ERROR");
                     let claims = assignments.iter().map(|assignment| Arc::clone(&assignment.claim)).collect();
-                    self.rewind(claims, failure);
+                    self.rewind(claims, failure, begun);
                 }
             }
         }
         // After the append: what came before the failed record is stored by then.
         for (claim, reason) in failed {
-            self.rewind(vec![claim], reason);
+            self.rewind(vec![claim], reason, begun);
         }
         // Logs that are idle by then may move when the lane hears that there is room.
         drop(holds);
@@ -123,11 +123,11 @@ impl Appender {
         }
     }
 
-    fn rewind(&self, claims: Vec<Arc<Claim>>, reason: RewindReason) {
+    fn rewind(&self, claims: Vec<Arc<Claim>>, reason: RewindReason, since: Instant) {
         for claim in &claims {
             claim.fail();
         }
-        self.commands.send(Command::Rewind { claims, reason });
+        self.commands.send(Command::Rewind { claims, reason, since });
     }
 }
 

@@ -35,9 +35,10 @@ impl Poller {
                 Command::Stop { claim, reason } => {
                     if let Some(owned) = self.consumer.context().table().holding(&claim) {
                         owned.state = State::Stopped(reason);
+                        owned.waits_since = None;
                     }
                 }
-                Command::Rewind { claims, reason } => self.rewind(&claims, reason),
+                Command::Rewind { claims, reason, since } => self.rewind_since(&claims, reason, since),
                 Command::Diverged { assignment, offset } => self.stop_diverged(&assignment, offset),
                 Command::Failed { claim, error } => self.fail(&error, Some(&claim))?,
             }
@@ -106,6 +107,10 @@ impl Poller {
         }
         let doors = Arc::clone(&self.doors);
         let opened = Arc::new(ReadLog::new(assignment, records, reading, skipped, doors));
+        if log.next_offset > owned.stored_next {
+            // Somebody has stored it; who, does not matter to those who wait.
+            owned.waits_since = None;
+        }
         owned.stored_next = log.next_offset;
         owned.state = State::Reading(Arc::clone(&opened));
         Some(opened)
@@ -150,6 +155,11 @@ impl Poller {
 
     /// The one mechanism for whatever failed: what was read is void, the partition starts where the database says.
     pub(super) fn rewind(&mut self, claims: &[Arc<Claim>], reason: RewindReason) {
+        self.rewind_since(claims, reason, Instant::now());
+    }
+
+    /// The same, of what was read since then.
+    fn rewind_since(&mut self, claims: &[Arc<Claim>], reason: RewindReason, since: Instant) {
         self.note_progress();
         let context = Arc::clone(self.consumer.context());
         let mut fetched = Vec::new();
@@ -161,6 +171,9 @@ impl Poller {
             }
             let wait = back_off(owned.rewinds.max(u32::from(reason.needs_pause())));
             owned.rewinds += 1;
+            if reason.is_of_database() {
+                owned.waits_since.get_or_insert(since);
+            }
             let Some(renewed) = table.renew(&claim.topic, claim.partition) else { continue };
             metrics::rewound(reason);
             info!(

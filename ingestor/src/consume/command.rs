@@ -1,6 +1,9 @@
 //! What the rest of the pipeline tells the poll thread.
 
-use std::sync::{Arc, mpsc::Sender};
+use std::{
+    sync::{Arc, mpsc::Sender},
+    time::Instant,
+};
 
 use rdkafka::error::KafkaError;
 use store::Log;
@@ -56,6 +59,8 @@ pub enum Command {
         claims: Vec<Arc<Claim>>,
         /// Why.
         reason: RewindReason,
+        /// When the first record of what is void now was read.
+        since: Instant,
     },
     /// A lane found that the log in Kafka is not the log in the database.
     Diverged {
@@ -104,6 +109,11 @@ impl RewindReason {
     /// Whether starting anew at once would most likely fail again.
     pub fn needs_pause(self) -> bool {
         self != Self::PositionMoved
+    }
+
+    /// Whether what was read waits for the database.
+    pub fn is_of_database(self) -> bool {
+        matches!(self, Self::Database | Self::Contended)
     }
 
     /// The name in metrics and logs.

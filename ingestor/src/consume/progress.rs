@@ -15,7 +15,7 @@ impl Poller {
         let mut list = TopicPartitionList::new();
         for owned in self.consumer.context().table().iter_mut() {
             if let Some(stored) = owned.assignment().map(|it| it.stored_next()) {
-                owned.stored_next = stored;
+                owned.note_stored(stored);
                 if owned.stored_next > owned.told {
                     owned.told = owned.stored_next;
                     let offset = Offset::Offset(owned.stored_next);
@@ -34,10 +34,8 @@ impl Poller {
     /// A position that moved ends the back-off.
     pub(super) fn note_progress(&self) {
         for owned in self.consumer.context().table().iter_mut() {
-            let stored = owned.assignment().map(|it| it.stored_next());
-            if let Some(stored) = stored.filter(|stored| *stored > owned.stored_next) {
-                owned.rewinds = 0;
-                owned.stored_next = stored;
+            if let Some(stored) = owned.assignment().map(|it| it.stored_next()) {
+                owned.note_stored(stored);
             }
         }
     }
@@ -48,7 +46,9 @@ impl Poller {
         let stopped =
             |reason| table.iter().filter(|it| matches!(it.state, State::Stopped(r) if r == reason)).count();
         metrics::partitions(table.iter().count(), stopped);
-        let oldest = self.doors.iter().map(|door| door.oldest_age()).max().unwrap_or_default();
+        // A batch that the database did not take in time is dropped and read again; its records wait all the same.
+        let rewound = table.iter().filter_map(|owned| owned.waits_since).map(|since| since.elapsed());
+        let oldest = self.doors.iter().map(|door| door.oldest_age()).chain(rewound).max().unwrap_or_default();
         metrics::lag(lag, oldest);
     }
 }

@@ -23,6 +23,8 @@ pub struct Owned {
     pub state: State,
     /// Rewinds since the position last moved: sets the back-off.
     pub rewinds: u32,
+    /// Since when what was read of it waits for the database, over rewinds.
+    pub waits_since: Option<Instant>,
     /// One after the last offset that Kafka says a reader may see, as last heard.
     pub end: Option<i64>,
     /// The position as last known.
@@ -53,6 +55,15 @@ impl Owned {
         self.log().map(|log| &log.assignment)
     }
 
+    /// The position as it is stored now. One that moved ends the back-off and the wait.
+    pub fn note_stored(&mut self, next: i64) {
+        if next > self.stored_next {
+            self.stored_next = next;
+            self.rewinds = 0;
+            self.waits_since = None;
+        }
+    }
+
     /// Makes everything read of it void, and has nothing more read: from here on it may be assigned anew.
     fn void(&self) {
         self.claim.revoke();
@@ -77,6 +88,7 @@ impl Table {
             claim: Arc::clone(&claim),
             state: State::Starting,
             rewinds: 0,
+            waits_since: None,
             end: None,
             stored_next: 0,
             told: 0,
@@ -183,6 +195,19 @@ mod tests {
         table.release("t", 0);
         assert!(!third.may_append());
         assert!(table.renew("t", 0).is_none());
+    }
+
+    #[test]
+    fn a_wait_goes_on_over_rewinds_until_the_position_moves() {
+        let mut table = Table::default();
+        table.take("t", 0);
+        table.get_mut("t", 0).unwrap().waits_since = Some(Instant::now());
+        table.renew("t", 0).unwrap();
+        let owned = table.get_mut("t", 0).unwrap();
+        owned.note_stored(0);
+        assert!(owned.waits_since.is_some(), "nothing was stored");
+        owned.note_stored(1);
+        assert_eq!((owned.waits_since, owned.stored_next), (None, 1));
     }
 
     #[test]
