@@ -34,8 +34,7 @@ impl Poller {
                 Command::Begin { claim, log, beginning } => begun.push((claim, log, beginning)),
                 Command::Stop { claim, reason } => {
                     if let Some(owned) = self.consumer.context().table().holding(&claim) {
-                        owned.state = State::Stopped(reason);
-                        owned.waits_since = None;
+                        owned.stop(reason);
                     }
                 }
                 Command::Rewind { claims, reason, since } => self.rewind_since(&claims, reason, since),
@@ -199,7 +198,7 @@ impl Poller {
             remedy = "trailctl ledger new-incarnation", "partition_stopped");
         let Some(renewed) = table.renew(&claim.topic, claim.partition) else { return };
         if let Some(owned) = table.holding(&renewed) {
-            owned.state = State::Stopped(StopReason::LogDiverged);
+            owned.stop(StopReason::LogDiverged);
         }
         drop(table);
         self.unassign(&list_of([claim]));

@@ -64,6 +64,12 @@ impl Owned {
         }
     }
 
+    /// Nothing is read until somebody decides, so nothing waits for the database.
+    pub fn stop(&mut self, reason: StopReason) {
+        self.state = State::Stopped(reason);
+        self.waits_since = None;
+    }
+
     /// Makes everything read of it void, and has nothing more read: from here on it may be assigned anew.
     fn void(&self) {
         self.claim.revoke();
@@ -208,6 +214,9 @@ mod tests {
         assert!(owned.waits_since.is_some(), "nothing was stored");
         owned.note_stored(1);
         assert_eq!((owned.waits_since, owned.stored_next), (None, 1));
+        owned.waits_since = Some(Instant::now());
+        owned.stop(StopReason::LogDiverged);
+        assert!(owned.waits_since.is_none(), "it waits for somebody, not for the database");
     }
 
     #[test]
