@@ -9,8 +9,8 @@ ENV CARGO_TERM_COLOR=never \
     # distroless has OpenSSL, and no zlib: that one is built in.
     LIBZ_SYS_STATIC=1 \
     # Symbols would make up four fifths of the image.
-    CARGO_PROFILE_RELEASE_STRIP=symbols \
-    CARGO_PROFILE_RELEASE_DEBUG=none
+    CARGO_PROFILE_DIST_STRIP=symbols \
+    CARGO_PROFILE_DIST_DEBUG=none
 RUN cargo install --locked cargo-chef@0.1.78 cargo-auditable@0.7.7
 
 # The list of dependencies, which changes less often than the code.
